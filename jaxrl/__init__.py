@@ -1,0 +1,1 @@
+"""jaxrl: offline and online reinforcement learning in JAX."""

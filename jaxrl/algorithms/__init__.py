@@ -1,0 +1,1 @@
+"""One file each; folder = family. The registry reads every `CARD`."""

@@ -1,0 +1,1 @@
+"""Imitation of logged behaviour."""

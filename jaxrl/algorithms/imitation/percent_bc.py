@@ -1,0 +1,14 @@
+"""%BC: BC on the best tenth of the episodes (arXiv:2106.01345, section 5).
+
+Departures: episodes are ranked by undiscounted return, as in the paper; CORL ranks by discounted return (`rank_discount`).
+"""
+
+from jaxrl.algorithms.imitation import bc
+from jaxrl.core.card import Card
+from jaxrl.data import prepare
+
+CARD = Card(
+    "percent_bc", "offline", bc.bc, bc.Hyper, "arXiv:2106.01345",
+    "Decision Transformer: Reinforcement Learning via Sequence Modeling",
+    actions=("continuous", "discrete"), prepare=prepare.varied(standardise=True, top_fraction=0.1),
+)  # fmt: skip

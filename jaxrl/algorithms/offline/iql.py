@@ -1,0 +1,90 @@
+"""IQL: expectile value, critic bootstrapped from it, advantage-weighted actor (arXiv:2110.06169).
+
+Departures: none from the authors' code for continuous actions (parts in its order: value, actor, critic; the actor's rate
+decays by a cosine; returns rescaled to a range of 1000). Discrete actions take a softmax actor and a Q of the chosen
+action, which the paper leaves open.
+"""
+
+import jax.numpy as jnp
+
+from jaxrl.compose.learn import Part, learn
+from jaxrl.core.card import Card
+from jaxrl.core.hyper import hyper
+from jaxrl.core.types import Algorithm, Spec, reactive
+from jaxrl.data import prepare
+from jaxrl.losses.policy import advantage_weight
+from jaxrl.losses.value import expectile, td_target
+from jaxrl.networks import critics as values
+from jaxrl.networks import heads
+
+
+@hyper
+class Hyper:
+    """Numbers of IQL. expectile: tau; inverse_temperature: beta; actor_decay_updates: length of the cosine."""
+
+    discount: float = 0.99
+    value_lr: float = 3e-4
+    critic_lr: float = 3e-4
+    actor_lr: float = 3e-4
+    actor_decay_updates: float = 1e6
+    polyak: float = 0.005
+    expectile: float = 0.7
+    inverse_temperature: float = 3.0
+    weight_clip: float = 100.0
+
+
+def cosine_rate(hyper, count):
+    """The actor's step size after `count` of its updates."""
+    share = jnp.minimum(count / hyper.actor_decay_updates, 1.0)
+    return hyper.actor_lr * 0.5 * (1 + jnp.cos(jnp.pi * share))
+
+
+def iql(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2) -> Algorithm:
+    """Gaussian (or softmax) actor, one value network, twin critics."""
+    q = values.q(spec, width=width, depth=depth, members=critics)
+    v = values.v(spec, width=width, depth=depth)
+    pi = (heads.categorical if spec.discrete else heads.gaussian)(spec, width=width, depth=depth)
+
+    def gap(value_params, state, batch):
+        """Smallest target Q of the logged action over the state's value; [B]."""
+        return q.apply(state.target["critic"], batch.obs, batch.action).min(0) - v.apply(value_params, batch.obs)
+
+    def value_loss(params, state, hyper, batch, key):
+        return expectile(gap(params, state, batch), hyper.expectile), {}
+
+    def actor_loss(params, state, hyper, batch, key):
+        advantage = gap(state.params["value"], state, batch)
+        weight = advantage_weight(advantage, hyper.inverse_temperature, hyper.weight_clip)
+        return -weight * pi.log_prob(params, batch.obs, batch.action), {}
+
+    def critic_loss(params, state, hyper, batch, key):
+        ahead = v.apply(state.params["value"], batch.next_obs)
+        target = td_target(batch.reward, hyper.discount, batch.terminated, ahead)
+        logged = q.apply(params, batch.obs, batch.action)
+        return jnp.square(logged - target[None]).sum(0), {"q": logged.mean()}
+
+    init, update = learn(
+        {
+            "value": Part(v.init, value_loss, lambda h, n: h.value_lr),
+            "actor": Part(pi.init, actor_loss, cosine_rate),
+            "critic": Part(q.init, critic_loss, lambda h, n: h.critic_lr, lambda h: h.polyak),
+        }
+    )
+
+    def policy(hyper, state):
+        def log_prob(obs, action):
+            return pi.log_prob(state.params["actor"], obs, action)
+
+        return reactive(lambda key, obs: pi.mode(state.params["actor"], obs), log_prob)
+
+    def explore(hyper, state):
+        return reactive(lambda key, obs: pi.propose(state.params["actor"], key, obs)[0], policy(hyper, state).log_prob)
+
+    return Algorithm(init, update, policy, explore)
+
+
+CARD = Card(
+    "iql", "offline", iql, Hyper, "arXiv:2110.06169",
+    "Offline Reinforcement Learning with Implicit Q-Learning",
+    actions=("continuous", "discrete"), prepare=prepare.varied(return_range=1000.0),
+)  # fmt: skip

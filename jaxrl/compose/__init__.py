@@ -1,0 +1,1 @@
+"""Pieces of learners: parts, recipes, terms."""

@@ -1,0 +1,1 @@
+"""The words everyone speaks: records, protocols, hyperparameters, cards, checks. Imports nothing of ours."""

@@ -1,0 +1,70 @@
+"""What the registry knows about one entry. Every algorithm file ends with a `CARD`."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from jaxrl.core import hyper as records
+from jaxrl.core.check import InputError
+from jaxrl.core.types import Spec, Task
+
+Kind = Literal["offline"]
+Actions = Literal["continuous", "discrete"]
+
+
+def as_is(task: Task) -> Task:
+    """The task unchanged."""
+    return task
+
+
+class Card(NamedTuple):
+    """One published system.
+
+    name: equals the file's name. make: (spec, **structure) -> Algorithm. hyper: the record of its numbers' defaults.
+    paper: arXiv id, DOI or book section. title: the paper's title. actions: kinds of action it takes.
+    prepare: (task, **options) -> the task as the paper prepares it (scaled, filtered).
+    needs: batch extras it reads. batch: the paper's batch size.
+    """
+
+    name: str
+    kind: Kind
+    make: Callable[..., Any]
+    hyper: Any
+    paper: str
+    title: str
+    actions: tuple[Actions, ...] = ("continuous",)
+    prepare: Callable[..., Task] = as_is
+    needs: frozenset[str] = frozenset()
+    batch: int = 256
+
+    def numbers(self) -> dict[str, float]:
+        """Traced hyperparameters and their defaults."""
+        return {name: getattr(self.hyper(), name) for name in records.names(self.hyper)}
+
+    def structure(self) -> dict[str, Any]:
+        """Keywords of the factory (widths, counts) and their defaults: whatever changes the compiled program."""
+        return keywords(self.make)
+
+    def preparation(self) -> dict[str, Any]:
+        """Keywords of `prepare` and their defaults."""
+        return getattr(self.prepare, "defaults", None) or keywords(self.prepare)
+
+
+def keywords(function: Callable) -> dict[str, Any]:
+    """Keyword-only arguments with plain-value defaults, by name."""
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        p.name: p.default
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and isinstance(p.default, bool | int | float)
+    }
+
+
+def check_actions(card: Card, spec: Spec) -> None:
+    """InputError where the card cannot act in the environment."""
+    kind = "discrete" if spec.discrete else "continuous"
+    if kind not in card.actions:
+        raise InputError(
+            f"card {card.name!r} takes {' or '.join(card.actions)} actions, but {spec.name} has {kind} ones; "
+            f"see `jaxrl list` for cards that take {kind} actions"
+        )

@@ -1,0 +1,201 @@
+"""The records and protocols every other module speaks in.
+
+Axis letters, used everywhere: `B` batch, `T` time, `N` environments, `E` ensemble, `D` observation, `A` action, `S` sweep.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
+
+Tree = Any
+"""Any pytree of arrays."""
+Record = Any
+"""A hyperparameter record (see `core.hyper`)."""
+Metrics = Mapping[str, Any]
+Extras = Mapping[str, Any]
+
+
+class Transition(NamedTuple):
+    """One environment step, or any batch of them along leading axes.
+
+    obs, next_obs: [..., D] float32; action, next_action: [..., A] float32 in [-1, 1], or [...] int32 class indices;
+    reward, terminated, truncated, weight: [...] float32. `next_obs` is the true successor even at an episode's end.
+    `terminated` is 1 where nothing follows and is the only flag that stops bootstrapping; `truncated` is 1 where the
+    episode was cut; `weight` says how much the step counts in a loss, or in a draw.
+    """
+
+    obs: Any
+    action: Any
+    reward: Any
+    next_obs: Any
+    next_action: Any
+    terminated: Any
+    truncated: Any
+    weight: Any
+    extras: Extras = {}
+
+
+class Dataset(NamedTuple):
+    """Logged steps in episode order, leaves [steps, ...]; `last[i]` is the final step of step i's episode."""
+
+    steps: Transition
+    last: Int[Array, "steps"]
+
+
+class Timestep(NamedTuple):
+    """What an environment shows after a reset or a step; obs [D], the rest scalars."""
+
+    obs: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
+    extras: Extras = {}
+
+
+class Spec(NamedTuple):
+    """Static facts of an environment.
+
+    obs: length of the observation vector. action: dimensions of a continuous action, or number of discrete ones.
+    horizon: steps after which an episode is cut. low, high: bounds of a continuous action in the environment's own
+    units, A numbers each; inside the suite actions are always in [-1, 1].
+    """
+
+    name: str
+    obs: int
+    action: int
+    horizon: int
+    discrete: bool = False
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+class ResetFn(Protocol):
+    def __call__(self, key: PRNGKeyArray, params: Tree) -> tuple[Tree, Timestep]: ...
+
+
+class StepFn(Protocol):
+    def __call__(self, key: PRNGKeyArray, params: Tree, state: Tree, action: Array) -> tuple[Tree, Timestep]: ...
+
+
+class Env(NamedTuple):
+    """One unbatched environment in JAX; `params` is traced, so environments vmap too. `step` never resets itself."""
+
+    spec: Spec
+    params: Tree
+    reset: ResetFn
+    step: StepFn
+
+
+class HostEnv(NamedTuple):
+    """An environment stepped outside JAX. make() -> a `gymnasium.Env` with flat observations, in its own action units."""
+
+    spec: Spec
+    make: Callable[[], Any]
+    observe: Callable[[Any], Any] = lambda obs: obs
+    """Applied to every batch of observations [N, D] before a policy sees it."""
+
+
+class ActFn(Protocol):
+    def __call__(self, key: PRNGKeyArray, timestep: Timestep, memory: Tree) -> tuple[Array, Tree]: ...
+
+
+class Policy(NamedTuple):
+    """A decision rule. start() -> memory, () for a reactive one; act maps any leading batch axes at once.
+
+    log_prob: (obs [..., D], action) -> [...], where the policy has a density.
+    """
+
+    start: Callable[[], Tree]
+    act: ActFn
+    log_prob: Callable[[Array, Array], Array] | None = None
+
+
+class InitFn(Protocol):
+    def __call__(self, key: PRNGKeyArray, hyper: Record) -> Tree: ...
+
+
+class UpdateFn(Protocol):
+    def __call__(
+        self, key: PRNGKeyArray, hyper: Record, state: Tree, batch: Transition
+    ) -> tuple[Tree, Metrics]: ...
+
+
+class Algorithm(NamedTuple):
+    """A learner of policies: four pure functions. `policy` is for evaluation, `explore` for collecting."""
+
+    init: InitFn
+    update: UpdateFn
+    policy: Callable[[Record, Tree], Policy]
+    explore: Callable[[Record, Tree], Policy]
+
+
+class Source(NamedTuple):
+    """Where batches come from. init(key) -> feed; next(key, feed, policy) -> (feed, batch)."""
+
+    init: Callable[[PRNGKeyArray], Tree]
+    next: Callable[[PRNGKeyArray, Tree, Policy | None], tuple[Tree, Transition]]
+
+
+class Reference(NamedTuple):
+    """A pair of returns that fixes a normalized score: 100 (return - low) / (high - low).
+
+    convention: "d4rl", "expert" or "metadata"; origin says in words where both numbers come from.
+    """
+
+    low: float
+    high: float
+    convention: str
+    origin: str
+
+    def score(self, returns):
+        """Normalized score of undiscounted returns, any shape; 0 at `low`, 100 at `high`."""
+        return 100.0 * (returns - self.low) / (self.high - self.low)
+
+
+class Scaler(NamedTuple):
+    """Shift and scale of observations, [D] each."""
+
+    mean: Any
+    std: Any
+
+    def __call__(self, obs):
+        """(obs - mean) / std, on the last axis."""
+        return (obs - self.mean) / self.std
+
+
+class Task(NamedTuple):
+    """What is to be solved, and the data there is for it.
+
+    references: the pairs that turn returns into scores, the ranking one first; empty where none is known.
+    scaler: how observations were scaled, in both env and dataset; None where they are raw.
+    version: hash of the dataset's arrays.
+    """
+
+    name: str
+    env: Env | HostEnv
+    dataset: Dataset | None = None
+    references: tuple[Reference, ...] = ()
+    scaler: Scaler | None = None
+    version: str = ""
+
+
+def reactive(act: Callable[[PRNGKeyArray, Array], Array], log_prob=None) -> Policy:
+    """Policy without memory, from act(key, obs [..., D]) -> action."""
+    return Policy(lambda: (), lambda key, timestep, memory: (act(key, timestep.obs), memory), log_prob)
+
+
+def blank_batch(spec: Spec, size: int) -> Transition:
+    """A batch of zeros with the shapes and types that `spec` implies: for shape inference and tests."""
+    action = jnp.zeros((size,), jnp.int32) if spec.discrete else jnp.zeros((size, spec.action))
+    obs, flag = jnp.zeros((size, spec.obs)), jnp.zeros((size,))
+    return Transition(obs, action, flag, obs, action, flag, flag, jnp.ones((size,)))
+
+
+def first_steps(obs: Float[Array, "..."]) -> Timestep:
+    """Timesteps as after a reset, for observations [..., D]."""
+    zero = jax.numpy.zeros(obs.shape[:-1])
+    return Timestep(obs, zero, zero, zero)

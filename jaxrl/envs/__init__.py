@@ -1,0 +1,1 @@
+"""Environments: in pure JAX, finite ones with exact solvers, and adapters to and from Gymnasium."""

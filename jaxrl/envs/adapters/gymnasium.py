@@ -1,0 +1,121 @@
+"""Gymnasium environments as ours (stepped on the host), and ours as Gymnasium's. Gymnasium is imported when called."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from jaxrl.core.check import InputError
+from jaxrl.core.types import HostEnv, Spec
+from jaxrl.envs import suites
+
+ENTRY = "jaxrl.envs.adapters.gymnasium:FromJax"
+HORIZON = 1000
+"""Steps after which an episode is cut where the environment names no limit."""
+
+
+def __getattr__(name: str):
+    """`FromJax`, whose class needs Gymnasium to be imported first."""
+    if name == "FromJax":
+        from jaxrl.envs.adapters.from_jax import FromJax
+
+        return FromJax
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def host(env_spec: Any) -> HostEnv:
+    """A Gymnasium environment from its id or `EnvSpec`: observations flattened to [D], actions in its own units.
+
+    An environment without a time limit is cut after `HORIZON` steps. InputError for one that is unknown or cannot be
+    made here, and for actions that are neither a bounded Box nor Discrete from zero.
+    """
+    env_spec = find(env_spec) if isinstance(env_spec, str) else env_spec
+    horizon = env_spec.max_episode_steps or HORIZON
+    make = maker(env_spec, horizon)
+    env = make()
+    try:
+        return HostEnv(describe(env_spec.id, env, horizon), make)
+    finally:
+        env.close()
+
+
+def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
+    """A function that makes the environment with flat observations; it raises InputError where that fails."""
+
+    def make():
+        import gymnasium
+        from gymnasium.wrappers import FlattenObservation
+
+        try:
+            env = gymnasium.make(env_spec, max_episode_steps=horizon, disable_env_checker=True)
+        except (gymnasium.error.Error, ImportError) as error:
+            raise InputError(f"environment {env_spec.id!r} cannot be made: {reason(error)}") from error
+        box = isinstance(env.observation_space, gymnasium.spaces.Box)
+        return env if box and len(env.observation_space.shape) == 1 else FlattenObservation(env)
+
+    return make
+
+
+def find(name: str):
+    """The `EnvSpec` of an id: registered with Gymnasium, or one of ours; else InputError that says what to do."""
+    import gymnasium
+
+    if name.removeprefix("jaxrl/") in suites.names():
+        return env_spec(name.removeprefix("jaxrl/"))
+    try:
+        return gymnasium.spec(name)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise InputError(f"unknown environment {name!r}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """One line of what went wrong and the remedy."""
+    text = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, ImportError) and error.name:
+        package = error.name.split(".")[0]
+        return f"it needs the module {package!r}; install it with `pip install {package.replace('_', '-')}`"
+    if "pip install" in text:
+        return text
+    return f"{text}; check the id, or install and import the package that registers it"
+
+
+def describe(name: str, env: Any, horizon: int) -> Spec:
+    """Spec of a Gymnasium environment with flat observations; InputError for actions that the suite cannot take."""
+    from gymnasium.spaces import Box, Discrete
+
+    if not isinstance(env.observation_space, Box):
+        raise InputError(f"environment {name!r} has observations {env.observation_space}; only ones that flatten to numbers work")
+    size, space = env.observation_space.shape[0], env.action_space
+    if isinstance(space, Discrete) and space.start == 0:
+        return Spec(name, size, int(space.n), horizon, discrete=True)
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        raise InputError(f"environment {name!r} has actions {space}; only Discrete from 0 and one-dimensional Box ones work")
+    low, high = (tuple(float(x) for x in side) for side in (space.low, space.high))
+    if not all(map(math.isfinite, low + high)):
+        raise InputError(
+            f"environment {name!r} has unbounded actions {space}; bound them with gymnasium.wrappers.RescaleAction"
+        )
+    return Spec(name, size, space.shape[0], horizon, low=low, high=high)
+
+
+def env_spec(name: str):
+    """Gymnasium's description of one of our environments: its own where Gymnasium has it, else one that makes ours.
+
+    It survives `to_json` / `from_json`, so that a Minari dataset can carry it. InputError for an unknown name.
+    """
+    import gymnasium
+    from gymnasium.envs.registration import EnvSpec
+
+    spec = suites.environment(name).spec
+    if name in gymnasium.registry:
+        return gymnasium.spec(name)
+    kwargs = {"name": name}
+    return EnvSpec(id=f"jaxrl/{name}", entry_point=ENTRY, kwargs=kwargs, max_episode_steps=spec.horizon)
+
+
+def jax_name(env_spec: Any) -> str | None:
+    """The name under which `suites` has the same environment, with the same time limit and no changes; else None."""
+    name = env_spec.kwargs.get("name") if env_spec.entry_point == ENTRY else env_spec.id
+    changed = set(env_spec.kwargs) - {"render_mode", "name" if env_spec.entry_point == ENTRY else "render_mode"}
+    if name not in suites.names() or changed or env_spec.additional_wrappers:
+        return None
+    return name if env_spec.max_episode_steps == suites.environment(name).spec.horizon else None

@@ -1,0 +1,35 @@
+"""Name -> environment in JAX. Nothing is built until a name is asked for."""
+
+from collections.abc import Callable
+from functools import partial
+
+from jaxrl.core.check import known
+from jaxrl.core.types import Env
+from jaxrl.envs import control, maze, small, tabular
+
+MAKERS: dict[str, Callable[[], Env]] = {
+    "Pendulum-v1": control.pendulum,
+    "CartPole-v1": control.cartpole,
+    "Acrobot-v1": control.acrobot,
+    **{name: partial(maze.maze, name) for name in maze.LAYOUTS},
+    "PointMass-v0": small.point_mass,
+    "LQR-v0": small.linear_quadratic,
+    "Bandit-v0": small.bandit,
+    "ProbeConstant-v0": small.constant,
+    "ProbeObservation-v0": small.by_observation,
+    "ProbeTwoStep-v0": small.two_step,
+    "ProbeAction-v0": small.by_action,
+    "ProbeClass-v0": small.by_class,
+    "Chain-v0": lambda: tabular.environment(tabular.chain(), 20, "Chain-v0"),
+    "GridMaze-v0": lambda: tabular.environment(tabular.grid(maze.UMAZE), 30, "GridMaze-v0"),
+}
+
+
+def names() -> list[str]:
+    """Names that `environment` takes."""
+    return sorted(MAKERS)
+
+
+def environment(name: str) -> Env:
+    """The environment of that name; InputError for an unknown one, naming the nearest."""
+    return MAKERS[known("environment", name, MAKERS)]()

@@ -1,0 +1,79 @@
+"""Multilayer perceptrons and ensembles of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Initializer = Callable[..., Any]
+
+
+class Network(NamedTuple):
+    """init(key) -> params; apply(params, *inputs) -> outputs, over any leading axes."""
+
+    init: Callable
+    apply: Callable
+
+
+class MLP(nn.Module):
+    """Dense layers with relu between; `norm` adds layer norm after each relu (as ReBRAC does)."""
+
+    hidden: Sequence[int]
+    outputs: int
+    norm: bool = False
+    kernel: Initializer = nn.initializers.lecun_normal()
+    bias: Initializer = nn.initializers.zeros_init()
+    last_kernel: Initializer | None = None
+    last_bias: Initializer | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        for width in self.hidden:
+            x = nn.relu(nn.Dense(width, kernel_init=self.kernel, bias_init=self.bias)(x))
+            if self.norm:
+                x = nn.LayerNorm()(x)
+        kernel, bias = self.last_kernel or self.kernel, self.last_bias or self.bias
+        return nn.Dense(self.outputs, kernel_init=kernel, bias_init=bias)(x)
+
+
+def within(limit: float) -> Initializer:
+    """Initializer uniform on [-limit, limit]."""
+
+    def initialise(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+    return initialise
+
+
+def orthogonal(scale: float) -> Initializer:
+    """Orthogonal initializer."""
+    return nn.initializers.orthogonal(scale)
+
+
+def constant(value: float) -> Initializer:
+    """Initializer that fills with one value."""
+    return nn.initializers.constant(value)
+
+
+def mlp(inputs: int, hidden: Sequence[int], outputs: int, **options) -> Network:
+    """[..., inputs] -> [..., outputs]; options are those of `MLP`."""
+    module = MLP(tuple(hidden), outputs, **options)
+    return Network(
+        lambda key: module.init(key, jnp.zeros((1, inputs)))["params"],
+        lambda params, x: module.apply({"params": params}, x),
+    )
+
+
+def ensemble(network: Network, members: int) -> Network:
+    """Independent copies on a leading axis E of the parameters; `apply` adds the axis in front of the outputs."""
+    return Network(
+        lambda key: jax.vmap(network.init)(jax.random.split(key, members)),
+        lambda params, *x: jax.vmap(lambda p: network.apply(p, *x))(params),
+    )
+
+
+def scalar() -> Network:
+    """One trained number, zero at the start."""
+    return Network(lambda key: jnp.zeros(()), lambda params: params)

@@ -43,9 +43,9 @@ def measured(family: str, env_id: str, episodes: int, seed: int) -> str:
     data = from_arrays(load.scaled(load.read(dataset_id, download=False))[0])
     expert, random = episode_returns(data), random_returns(env_id, episodes, seed)
     origin = (
-        f"measured by benchmarks/references/measure.py: low, uniform random policy in {env_id}, {episodes} episodes, seed "
-        f"{seed}, std {random.std():.1f} (gymnasium {version('gymnasium')}, mujoco {version('mujoco')}); high, mean of "
-        f"dataset {dataset_id}, {len(expert)} episodes, std {expert.std():.1f}, fingerprint {fingerprint(data)}"
+        f"measured by benchmarks/references/measure.py: low, uniform random policy in {env_id}, {episodes} episodes, "
+        f"seed {seed}, std {random.std():.1f} (gymnasium {version('gymnasium')}, mujoco {version('mujoco')}); high, "
+        f"mean of dataset {dataset_id}, {len(expert)} episodes, std {expert.std():.1f}, fingerprint {fingerprint(data)}"
     )
     lines = (
         "[[pair]]",

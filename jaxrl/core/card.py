@@ -17,11 +17,28 @@ def as_is(task: Task) -> Task:
     return task
 
 
+class Paper(NamedTuple):
+    """Where a system was published. id: "arXiv:..." or a DOI; authors joined by " and "."""
+
+    id: str
+    title: str
+    authors: str
+    year: int
+
+    def bibtex(self, key: str) -> str:
+        """A BibTeX entry."""
+        arxiv = self.id.removeprefix("arXiv:")
+        where = {"doi": self.id} if arxiv == self.id else {"eprint": arxiv, "archivePrefix": "arXiv"}
+        fields = {"title": f"{{{self.title}}}", "author": self.authors, "year": str(self.year), **where}
+        body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+        return f"@{'article' if 'doi' in where else 'misc'}{{{key},\n{body}}}"
+
+
 class Card(NamedTuple):
     """One published system.
 
     name: equals the file's name. make: (spec, **structure) -> Algorithm. hyper: the record of its numbers' defaults.
-    paper: arXiv id, DOI or book section. title: the paper's title. actions: kinds of action it takes.
+    actions: kinds of action it takes.
     prepare: (task, **options) -> the task as the paper prepares it (scaled, filtered).
     needs: batch extras it reads. batch: the paper's batch size.
     """
@@ -30,8 +47,7 @@ class Card(NamedTuple):
     kind: Kind
     make: Callable[..., Any]
     hyper: Any
-    paper: str
-    title: str
+    paper: Paper
     actions: tuple[Actions, ...] = ("continuous",)
     prepare: Callable[..., Task] = as_is
     needs: frozenset[str] = frozenset()
@@ -54,9 +70,7 @@ def keywords(function: Callable) -> dict[str, Any]:
     """Keyword-only arguments with plain-value defaults, by name."""
     parameters = inspect.signature(function).parameters.values()
     return {
-        p.name: p.default
-        for p in parameters
-        if p.kind is p.KEYWORD_ONLY and isinstance(p.default, bool | int | float)
+        p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and isinstance(p.default, bool | int | float)
     }
 
 

@@ -40,7 +40,9 @@ def grid(record_class, **values):
     """
     for name in values:
         known("hyperparameter", name, names(record_class))
-    lists = [list(v) if isinstance(v, list | tuple) else jnp.atleast_1d(jnp.asarray(v)).tolist() for v in values.values()]
+    lists = [
+        list(v) if isinstance(v, list | tuple) else jnp.atleast_1d(jnp.asarray(v)).tolist() for v in values.values()
+    ]
     for name, numbers in zip(values, lists, strict=True):
         if not numbers:
             raise InputError(f"hyperparameter {name!r} has an empty list of values; give at least one")

@@ -119,9 +119,7 @@ class InitFn(Protocol):
 
 
 class UpdateFn(Protocol):
-    def __call__(
-        self, key: PRNGKeyArray, hyper: Record, state: Tree, batch: Transition
-    ) -> tuple[Tree, Metrics]: ...
+    def __call__(self, key: PRNGKeyArray, hyper: Record, state: Tree, batch: Transition) -> tuple[Tree, Metrics]: ...
 
 
 class Algorithm(NamedTuple):

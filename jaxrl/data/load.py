@@ -1,4 +1,4 @@
-"""Minari id -> `Arrays` (HDF5 and Arrow), with the checks that name what is wrong with a file; lists of what is here."""
+"""Minari id -> `Arrays` (HDF5 and Arrow), with checks that name what is wrong in a file; lists of what is here."""
 
 import contextlib
 import json
@@ -11,16 +11,17 @@ import numpy as np
 from jaxrl.core.check import InputError
 from jaxrl.data import reference
 from jaxrl.data.dataset import Arrays, episode_ends, episode_returns, fingerprint, from_arrays
+from jaxrl.data.episodes import gathered
 from jaxrl.data.local import absent, brief, fetch, find, installed
-from jaxrl.data.spaces import actions_of, bounds, check_finite, flatten, ordered
+from jaxrl.data.spaces import bounds, check_finite, ordered
 
 
 class Logged(NamedTuple):
     """A dataset as it was logged.
 
-    arrays: float32, actions in the environment's own units or classes counted from 0. env_spec, eval_env_spec: Gymnasium
-    EnvSpecs or None. low, high: bounds of a continuous action, A numbers each, () where discrete. actions: dimensions of
-    a continuous action or number of discrete ones. metadata: the dataset's own, as in its file.
+    arrays: float32, actions in the environment's own units or classes counted from 0. env_spec, eval_env_spec:
+    Gymnasium EnvSpecs or None. low, high: bounds of a continuous action, A numbers each, () where discrete. actions:
+    dimensions of a continuous action or number of discrete ones. metadata: the dataset's own, as in its file.
     """
 
     arrays: Arrays
@@ -50,9 +51,9 @@ class Row(NamedTuple):
 def read(dataset_id: str, download: bool = True) -> Logged:
     """The dataset of that id, from the first root that has it, else downloaded through Minari.
 
-    Dict observations are flattened as `FlattenObservation` does. `next_obs` is the true successor everywhere. An episode
-    whose last step carries neither flag counts as truncated there; one without steps is dropped; a flag inside an episode
-    ends it there, with a warning. Raises InputError for ids that cannot be had and for files that cannot be used.
+    Dict observations are flattened as `FlattenObservation` does. `next_obs` is the true successor everywhere. An
+    episode whose last step carries neither flag counts as truncated there; one without steps is dropped; a flag inside
+    an episode ends it there, with a warning. Raises InputError for ids that cannot be had and files that are unusable.
     """
     path = find(dataset_id)
     if path is None:
@@ -72,7 +73,16 @@ def readable(dataset_id: str, path: Path):
         raise
     except ImportError as error:
         raise InputError(f"dataset {dataset_id!r} at {path} needs a missing library: {brief(error)}") from error
-    except (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+    except (
+        OSError,
+        KeyError,
+        IndexError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        AssertionError,
+    ) as error:
         raise InputError(
             f"dataset {dataset_id!r} at {path} cannot be read, its files are truncated or corrupted ({brief(error)}); "
             f"delete that folder, then download, build or import it again"
@@ -83,10 +93,14 @@ def raw_metadata(dataset_id: str, path: Path) -> dict:
     """`metadata.json` as it stands; InputError where it, or the data beside it, is missing."""
     file = path / "data" / "metadata.json"
     if not file.is_file():
-        raise InputError(f"dataset {dataset_id!r} at {path} lacks data/metadata.json; delete that folder and get it again")
+        raise InputError(
+            f"dataset {dataset_id!r} at {path} lacks data/metadata.json; delete that folder and get it again"
+        )
     metadata = json.loads(file.read_text())
     if metadata["data_format"] == "hdf5" and not (path / "data" / "main_data.hdf5").is_file():
-        raise InputError(f"dataset {dataset_id!r} at {path} lacks data/main_data.hdf5; delete that folder and get it again")
+        raise InputError(
+            f"dataset {dataset_id!r} at {path} lacks data/main_data.hdf5; delete that folder and get it again"
+        )
     return metadata
 
 
@@ -103,53 +117,15 @@ def read_folder(dataset_id: str, path: Path) -> Logged:
     arrays = gathered(dataset_id, source, space)
     if len(arrays.reward) < metadata.get("total_steps", 0):
         raise ValueError(f"{len(arrays.reward)} steps are there, {metadata['total_steps']} are declared")
-    for name in ("obs", "next_obs", "action", "reward"):
-        remedy = "drop the episodes that hold them and record the dataset again"
+    remedy = "drop the episodes that hold them and record the dataset again"
+    for name in ("obs", "action", "reward"):
         check_finite(f"{name} of dataset {dataset_id!r}", getattr(arrays, name), remedy)
+    check_finite(f"final observations of dataset {dataset_id!r}", arrays.next_obs[arrays.last], remedy, "episodes")
     low, high = bounds(source.action_space)
     discrete = not low
     actions = int(source.action_space.n) if discrete else len(low)
     specs = source.env_spec, getattr(source, "_eval_env_spec", None)
     return Logged(arrays, *specs, discrete, low, high, actions, metadata, path)
-
-
-def gathered(dataset_id: str, source, space) -> Arrays:
-    """All episodes of a MinariDataset, one after the other; `space` is that of the observations."""
-    columns: list[list[np.ndarray]] = [[] for _ in Arrays._fields]
-    for episode in source.iterate_episodes():
-        if len(episode.rewards) == 0:
-            continue
-        try:
-            rows = split(episode, space, source.action_space)
-        except InputError as error:
-            raise InputError(f"episode {episode.id} of dataset {dataset_id!r}: {error}; record or import it again") from None
-        for column, values in zip(columns, rows, strict=True):
-            column.append(values)
-    if not columns[0]:
-        raise InputError(f"dataset {dataset_id!r} is empty: no episode has a step; it needs at least one full episode")
-    arrays = Arrays(*(np.concatenate(column) for column in columns))
-    inner = (arrays.terminated | arrays.truncated) & ~arrays.last
-    if inner.any():
-        warnings.warn(f"dataset {dataset_id!r}: {inner.sum()} steps inside episodes carry an end flag; each ends its episode")
-    return arrays._replace(last=arrays.last | inner)
-
-
-def split(episode, space, action_space) -> tuple[np.ndarray, ...]:
-    """One episode of T steps and T + 1 observations -> the columns of `Arrays`, T rows each."""
-    count = len(episode.rewards)
-    obs = flatten(space, episode.observations, count + 1)
-    action = actions_of(action_space, episode.actions, count)
-    with np.errstate(over="ignore"):
-        reward = np.asarray(episode.rewards, np.float32).reshape(-1)
-    terminated = np.asarray(episode.terminations, bool).reshape(-1)
-    truncated = np.array(episode.truncations, bool).reshape(-1)
-    for name, column in (("rewards", reward), ("terminations", terminated), ("truncations", truncated)):
-        if len(column) != count:
-            raise InputError(f"{len(column)} {name} for {count} steps")
-    last = np.zeros(count, bool)
-    last[-1] = True
-    truncated[-1] |= not terminated[-1]
-    return obs[:-1], action, reward, obs[1:], terminated, truncated, last
 
 
 def scaled(logged: Logged) -> tuple[Arrays, int]:
@@ -165,18 +141,22 @@ def scaled(logged: Logged) -> tuple[Arrays, int]:
     if len(bad):
         i = bad[0]
         raise InputError(
-            f"action dimension {i} of dataset {name!r} has bounds [{low[i]}, {high[i]}] and cannot be scaled to [-1, 1]; "
-            f"write the dataset again with a Box of finite bounds as its action space"
+            f"action dimension {i} of dataset {name!r} has bounds [{low[i]}, {high[i]}] and cannot be scaled to "
+            f"[-1, 1]; write the dataset again with a Box of finite bounds as its action space"
         )
-    excess = np.maximum(low.astype(np.float32) - arrays.action, arrays.action - high.astype(np.float32))
-    clipped = int((excess > 0).sum())
-    if clipped:
+    action, low, high = arrays.action, low.astype(np.float32), high.astype(np.float32)
+    clipped = 0
+    if (action.min(axis=0) < low).any() or (action.max(axis=0) > high).any():
+        excess = np.maximum(low - action, action - high)
+        clipped = int((excess > 0).sum())
         warnings.warn(
-            f"dataset {name!r}: {clipped} of {excess.size} action values lay up to {excess.max():.3g} outside their bounds "
-            f"and were clipped"
+            f"dataset {name!r}: {clipped} of {excess.size} action values lay up to {excess.max():.3g} outside their "
+            f"bounds and were clipped",
+            stacklevel=2,
         )
-    action = (arrays.action - (high + low) / 2) / ((high - low) / 2)
-    return arrays._replace(action=np.clip(action, -1, 1).astype(np.float32)), clipped
+    if clipped or (low != -1).any() or (high != 1).any():
+        action = np.clip((action - (high + low) / 2) / ((high - low) / 2), -1, 1)
+    return arrays._replace(action=action), clipped
 
 
 def environment_id(metadata: dict) -> str:
@@ -204,7 +184,7 @@ def listed(dataset_id: str, root: Path, path: Path) -> Row:
 
 
 def describe(dataset_id: str) -> dict[str, Any]:
-    """What `jaxrl data info` shows of a local dataset: sizes, returns (undiscounted), references, origin, fingerprint."""
+    """What `jaxrl data info` shows of a local dataset: sizes, undiscounted returns, references, origin, fingerprint."""
     logged = read(dataset_id, download=False)
     metadata, environment = logged.metadata, environment_id(logged.metadata)
     data = from_arrays(scaled(logged)[0])

@@ -13,7 +13,8 @@ from pathlib import Path
 from jaxrl.core.check import InputError
 from jaxrl.core.paths import dataset_roots
 
-ID = re.compile(r"(?:[-\w]+/)*[-\w]+-v\d+")
+ID = re.compile(r"(?!.*//)(?:[-\w][-\w/]*[-\w]/)?[-\w]+-v\d+")
+"""What Minari accepts: a namespace of two characters or more, a name, a version."""
 DEPTH = 6
 PATIENCE = 5.0
 """Seconds that the remote may take to answer at all."""
@@ -22,7 +23,9 @@ PATIENCE = 5.0
 def check_id(dataset_id: str) -> str:
     """The id, if Minari could hold it; else an InputError."""
     if not ID.fullmatch(dataset_id):
-        raise InputError(f"dataset id {dataset_id!r} is malformed; write it as namespace/name-v0, in letters, digits, - and _")
+        raise InputError(
+            f"dataset id {dataset_id!r} is malformed; write it as namespace/name-v0, in letters, digits, - and _"
+        )
     return dataset_id
 
 
@@ -60,9 +63,10 @@ def absent(dataset_id: str, reason: str) -> InputError:
     near = difflib.get_close_matches(dataset_id, installed(), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? else " if near else ""
     return InputError(
-        f"dataset {dataset_id!r} is not found locally (looked in MINARI_DATASETS_PATH or ~/.minari/datasets, JAXRL_DATA "
-        f"or the built data, JAXRL_EXTERNAL_DATA) and {reason}; {hint}run `minari download {dataset_id}` where there is "
-        f"a network, set MINARI_DATASETS_PATH to a folder that holds it, or make it with `jaxrl data import`"
+        f"dataset {dataset_id!r} is not found locally (looked in MINARI_DATASETS_PATH or ~/.minari/datasets, "
+        f"JAXRL_DATA or the built data, JAXRL_EXTERNAL_DATA) and {reason}; {hint}run `minari download {dataset_id}` "
+        f"where there is a network, set MINARI_DATASETS_PATH to a folder that holds it, or make it with "
+        f"`jaxrl data import`"
     )
 
 
@@ -113,7 +117,7 @@ def unreachable() -> str:
 
 
 def probe(address: str) -> str:
-    """"" if a server answers at the address, whatever it says; else the failure."""
+    """ "" if a server answers at the address, whatever it says; else the failure."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 

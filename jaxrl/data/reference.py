@@ -22,8 +22,8 @@ def registry() -> dict:
 def references(dataset_id: str, metadata: Mapping, env_id: str) -> tuple[Reference, ...]:
     """All pairs known for a dataset, the ranking one first; empty where none is known.
 
-    Order: the metadata's own pair; pairs relative to a measured expert; D4RL's constants. A pair in the metadata that is
-    only a copy of D4RL's constants is reported once, in D4RL's place. env_id: "" where the environment is unknown.
+    Order: the metadata's own pair; pairs relative to a measured expert; D4RL's constants. A pair in the metadata that
+    is only a copy of D4RL's constants is reported once, in D4RL's place. env_id: "" where the environment is unknown.
     """
     known = [pair for pair in registry()["pair"] if applies(pair, dataset_id, env_id)]
     pairs = [Reference(pair["low"], pair["high"], pair["convention"], pair["origin"]) for pair in known]
@@ -56,7 +56,10 @@ def from_metadata(dataset_id: str, metadata: Mapping) -> Reference | None:
         return None
     low, high = float(low), float(high)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        warnings.warn(f"dataset {dataset_id!r}: its reference returns {low} to {high} span no scale and are not used")
+        warnings.warn(
+            f"dataset {dataset_id!r}: its reference returns {low} to {high} span no scale and are not used",
+            stacklevel=2,
+        )
         return None
     origin = metadata.get("ref_origin") or "the dataset's metadata (ref_min_score, ref_max_score)"
     return Reference(low, high, "metadata", "; ".join([origin, *cautions(dataset_id)]))
@@ -64,13 +67,16 @@ def from_metadata(dataset_id: str, metadata: Mapping) -> Reference | None:
 
 def cautions(dataset_id: str) -> list[str]:
     """What the registry warns of for this dataset."""
-    return [entry["text"] for entry in registry()["caution"] if any(fnmatchcase(dataset_id, n) for n in entry["datasets"])]
+    return [
+        entry["text"] for entry in registry()["caution"] if any(fnmatchcase(dataset_id, n) for n in entry["datasets"])
+    ]
 
 
 def no_reference(dataset_id: str) -> str:
     """The line that stands in place of a normalized score where no pair is known."""
+    warned = "".join(f"; {text}" for text in cautions(dataset_id))
     return (
-        f"no normalized score for {dataset_id!r}: neither its metadata (ref_min_score, ref_max_score) nor registry version "
-        f"{registry()['version']} holds reference returns{''.join(f'; {text}' for text in cautions(dataset_id))}; read the "
-        f"return, or add both numbers to the dataset's metadata"
+        f"no normalized score for {dataset_id!r}: neither its metadata (ref_min_score, ref_max_score) nor registry "
+        f"version {registry()['version']} holds reference returns{warned}; read the return, or add both numbers to the "
+        f"dataset's metadata"
     )

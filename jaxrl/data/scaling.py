@@ -1,5 +1,7 @@
 """Scalers: fitted to a dataset, applied to the dataset and to the environment alike, so that networks never normalise."""
 
+import functools
+
 import jax.numpy as jnp
 
 from jaxrl.core.types import Dataset, Env, HostEnv, Scaler, Task
@@ -22,17 +24,25 @@ def scale_env(env: Env | HostEnv, scaler: Scaler) -> Env | HostEnv:
     if isinstance(env, HostEnv):
         return env._replace(observe=lambda obs: scaler(env.observe(obs)))
 
+    reset, step = scaled_functions(env.reset, env.step)
+    return Env(env.spec, {"env": env.params, "scaler": scaler}, reset, step)
+
+
+@functools.cache
+def scaled_functions(reset, step):
+    """(reset, step) whose params are {"env", "scaler"}; the same functions for the same arguments, so programs are reused."""
+
     def seen(params, result):
         state, timestep = result
         return state, timestep._replace(obs=params["scaler"](timestep.obs))
 
-    def reset(key, params):
-        return seen(params, env.reset(key, params["env"]))
+    def scaled_reset(key, params):
+        return seen(params, reset(key, params["env"]))
 
-    def step(key, params, state, action):
-        return seen(params, env.step(key, params["env"], state, action))
+    def scaled_step(key, params, state, action):
+        return seen(params, step(key, params["env"], state, action))
 
-    return Env(env.spec, {"env": env.params, "scaler": scaler}, reset, step)
+    return scaled_reset, scaled_step
 
 
 def standardise(task: Task) -> Task:
@@ -40,6 +50,4 @@ def standardise(task: Task) -> Task:
     if task.dataset is None or task.scaler is not None:
         return task
     scaler = Scaler(*(jnp.asarray(x) for x in standard(task.dataset)))
-    return task._replace(
-        env=scale_env(task.env, scaler), dataset=scale_dataset(task.dataset, scaler), scaler=scaler
-    )
+    return task._replace(env=scale_env(task.env, scaler), dataset=scale_dataset(task.dataset, scaler), scaler=scaler)

@@ -1,4 +1,4 @@
-"""Minari's spaces as flat numbers: the order and encoding of `gymnasium.spaces.flatten`, over whole episodes at once."""
+"""Minari's spaces as flat numbers: in the order of `gymnasium.spaces.flatten`, over whole episodes at once."""
 
 from collections import OrderedDict
 from typing import Any
@@ -87,10 +87,10 @@ def bounds(space) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(map(float, space.low.reshape(-1))), tuple(map(float, space.high.reshape(-1)))
 
 
-def check_finite(what: str, array: np.ndarray, remedy: str) -> None:
+def check_finite(what: str, array: np.ndarray, remedy: str, rows: str = "steps") -> None:
     """InputError with the number of rows that hold NaN or an infinity and the first of them."""
     good = np.isfinite(array)
     if good.all():
         return
-    rows = np.flatnonzero(~good.reshape(len(good), -1).all(axis=1))
-    raise InputError(f"{what}: NaN or infinite in {len(rows)} of {len(good)} steps, the first is step {rows[0]}; {remedy}")
+    bad = np.flatnonzero(~good.reshape(len(good), -1).all(axis=1))
+    raise InputError(f"{what}: NaN or infinite in {len(bad)} of {len(good)} {rows}, first at index {bad[0]}; {remedy}")

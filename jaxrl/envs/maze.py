@@ -48,8 +48,8 @@ LAYOUTS = {
 
 HALF = 0.1
 """Half the body's width, in cells."""
-SCALE = 2.0
-"""Cells per unit of an observed position, and cells per time per unit of an observed velocity."""
+CELLS, SPEED = 2.0, 4.0
+"""Cells per unit of an observed position; cells per time per unit of an observed velocity."""
 GAP = 1e-3
 
 
@@ -63,9 +63,9 @@ class Maze(NamedTuple):
     walls: Any
     goal: Any
     centre: Any
-    force: Any = 4.0
+    force: Any = 8.0
     damping: Any = 1.0
-    max_speed: Any = 2.0
+    max_speed: Any = 4.0
     radius: Any = 0.5
     jitter: Any = 0.3
     dt: Any = 0.1
@@ -79,7 +79,7 @@ def parse(layout: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def maze(name: str) -> Env:
-    """The maze of that name in `LAYOUTS`; obs (x, y, vx, vy) scaled to about [-3, 3], action a force in [-1, 1]²."""
+    """The maze of that name in `LAYOUTS`; obs (x, y, vx, vy) scaled to about [-2.5, 2.5], action a force in [-1, 1]²."""
     layout, horizon = LAYOUTS[name]
     walls, goal = parse(layout)
     centre = (np.array(walls.shape[::-1], np.float32) - 1) / 2
@@ -91,20 +91,20 @@ def maze(name: str) -> Env:
         row, column = jnp.divmod(cell, params.walls.shape[1])
         offset = params.jitter * jax.random.uniform(k_jitter, (2,), minval=-1.0, maxval=1.0)
         position = jnp.stack([column, row]).astype(jnp.float32) + offset
-        return jnp.concatenate([(position - params.centre) / SCALE, jnp.zeros(2)])
+        return jnp.concatenate([(position - params.centre) / CELLS, jnp.zeros(2)])
 
     return timed(spec, Maze(walls, goal, centre), draw, move, lambda values: values)
 
 
 def move(key, params: Maze, values, action):
     """One step of the point mass; values are the observation itself, [4]."""
-    position, velocity = values[:2] * SCALE + params.centre, values[2:] * SCALE
+    position, velocity = values[:2] * CELLS + params.centre, values[2:] * SPEED
     push = params.force * jnp.clip(action, -1, 1) - params.damping * velocity
     velocity = jnp.clip(velocity + params.dt * push, -params.max_speed, params.max_speed)
     for axis in (0, 1):
         position, velocity = slide(jnp.asarray(params.walls), position, velocity, params.dt, axis)
     near = jnp.sum((position - params.goal) ** 2) <= params.radius**2
-    return jnp.concatenate([(position - params.centre) / SCALE, velocity / SCALE]), near, False
+    return jnp.concatenate([(position - params.centre) / CELLS, velocity / SPEED]), near, False
 
 
 def slide(walls, position, velocity, dt, axis: int):

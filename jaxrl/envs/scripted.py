@@ -10,6 +10,9 @@ import numpy as np
 from jaxrl.core.types import Policy, Spec, reactive
 from jaxrl.envs import maze
 
+GAINS = (6.0, 0.6)
+"""Of the maze walker: wished speed per cell of distance, share of the force per unit of missing speed."""
+
 
 def random(spec: Spec) -> Policy:
     """Uniform over [-1, 1]^A, or over the classes."""
@@ -40,12 +43,12 @@ def swing_up(strength: Any = 1.0) -> Policy:
     return reactive(act)
 
 
-def waypoint(name: str, strength: Any = 1.0, aim: Any = 1.0) -> Policy:
+def waypoint(name: str, strength: Any = 1.0, aim: Any = 1.0, leave: Any = 0.0) -> Policy:
     """A point maze's walker: along the shortest path, cell by cell, to the goal or to a random cell.
 
-    strength: share of the force and speed that may be used. aim: probability that the next cell to visit is the goal;
-    elsewhere a new one is drawn on arrival, at the goal with probability (1 - aim) / 10 a step. Both may be traced.
-    memory: index of the cell to visit, -1 before the first step; the noise-free expert has aim 1.
+    strength: share of the force and speed that may be used. aim: probability that the next cell to visit is the goal.
+    leave: probability of a new draw, for each step at the cell reached. All three may be traced.
+    memory: index of the cell to visit, -1 before the first step.
     """
     walls, goal = maze.parse(maze.LAYOUTS[name][0])
     cells, route = routes(walls)
@@ -58,18 +61,19 @@ def waypoint(name: str, strength: Any = 1.0, aim: Any = 1.0) -> Policy:
         k_aim, k_cell, k_leave = jax.random.split(key, 3)
         uniform = lambda key: jax.random.uniform(key, target.shape)
         near = jnp.max(jnp.abs(position - jnp.asarray(cells)[target]), axis=-1) < 0.4
-        leave = near & ((target != home) | (uniform(k_leave) < (1 - aim) / 10))
+        restart = (near & (uniform(k_leave) < leave)) | (target < 0)
         fresh = jnp.where(uniform(k_aim) < aim, home, jax.random.randint(k_cell, target.shape, 0, len(cells)))
-        return jnp.where(leave | (target < 0), fresh, target)
+        return jnp.where(restart, fresh, target)
 
     def act(key, timestep, memory):
-        position = timestep.obs[..., :2] * maze.SCALE + jnp.broadcast_to(centre, timestep.obs[..., :2].shape)
-        velocity = timestep.obs[..., 2:] * maze.SCALE
+        position = timestep.obs[..., :2] * maze.CELLS + jnp.broadcast_to(centre, timestep.obs[..., :2].shape)
+        velocity = timestep.obs[..., 2:] * maze.SPEED
         target = choose(key, jnp.broadcast_to(memory, position.shape[:-1]), position)
         column, row = jnp.moveaxis(jnp.round(position).astype(jnp.int32), -1, 0)
         following = jnp.asarray(route)[target, jnp.asarray(number)[row, column]]
-        wish = jnp.clip(4 * (jnp.asarray(cells)[following] - position), -2 * strength, 2 * strength)
-        return strength * jnp.clip(2.5 * (wish - velocity) + velocity / 4, -1, 1), target
+        top = maze.SPEED * strength
+        wish = jnp.clip(GAINS[0] * (jnp.asarray(cells)[following] - position), -top, top)
+        return strength * jnp.clip(GAINS[1] * (wish - velocity), -1, 1), target
 
     return Policy(lambda: jnp.int32(-1), act)
 

@@ -1,4 +1,4 @@
-"""The one trainer: a scan over (draw a batch, update), with a report every so often.
+"""The one trainer: a loop over (draw a batch, update), with a report every so often.
 
 Randomness is a function of (key, step), so a run cut in two and resumed gives the same bits.
 """
@@ -30,31 +30,29 @@ def begin(key, learner, hyper, source, *, state=None, step: int = 0) -> Progress
     return Progress(state, source.init(k_feed), jnp.asarray(step, jnp.int32))
 
 
-def advance(key, learner, hyper, source, progress: Progress, steps: int):
-    """`steps` updates. Returns the new progress and the metrics' means over them, idle calls left out."""
-    explore = learner.explore if isinstance(learner, Algorithm) else lambda hyper, state: None
+def advance(key, learner, hyper, source, progress: Progress, steps):
+    """`steps` updates, which may be traced. Returns the new progress and the metrics' means, idle calls left out."""
 
-    def one(carry, _):
-        progress, total = carry
-        k_batch, k_update = jax.random.split(jax.random.fold_in(key, progress.step))
-        feed, batch = source.next(k_batch, progress.feed, explore(hyper, progress.state))
-        state, metrics = learner.update(k_update, hyper, progress.state, batch)
-        return (Progress(state, feed, progress.step + 1), _add(total, metrics)), None
+    def one(_, carry):
+        progress, sums, counts = carry
+        progress, metrics = _update(key, learner, hyper, source, progress)
+        there = jax.tree.map(lambda x: ~jnp.isnan(x), metrics)
+        sums = jax.tree.map(lambda s, x, ok: s + jnp.where(ok, x, 0), sums, metrics, there)
+        return progress, sums, jax.tree.map(jnp.add, counts, there)
 
-    shapes = jax.eval_shape(lambda p: one((p, None), None)[0][1], progress)
-    total = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    (progress, total), _ = jax.lax.scan(one, (progress, total), length=steps)
-    return progress, jax.tree.map(lambda s, n: s / n, *total)
+    shapes = jax.eval_shape(lambda p: _update(key, learner, hyper, source, p)[1], progress)
+    sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    counts = jax.tree.map(lambda s: jnp.zeros(s.shape, jnp.int32), shapes)
+    progress, sums, counts = jax.lax.fori_loop(0, steps, one, (progress, sums, counts))
+    return progress, jax.tree.map(lambda s, n: s / n, sums, counts)
 
 
-def _add(total, metrics):
-    """Running (sum, count) of metrics, NaN counting as absent."""
-    metrics = jax.tree.map(jnp.asarray, metrics)
-    there = jax.tree.map(lambda x: (~jnp.isnan(x)).astype(x.dtype), metrics)
-    values = jax.tree.map(lambda x: jnp.where(jnp.isnan(x), 0, x), metrics)
-    if total is None:
-        return values, there
-    return jax.tree.map(jnp.add, total, (values, there))
+def _update(key, learner, hyper, source, progress: Progress):
+    explore = learner.explore(hyper, progress.state) if isinstance(learner, Algorithm) else None
+    k_batch, k_update = jax.random.split(jax.random.fold_in(key, progress.step))
+    feed, batch = source.next(k_batch, progress.feed, explore)
+    state, metrics = learner.update(k_update, hyper, progress.state, batch)
+    return Progress(state, feed, progress.step + 1), jax.tree.map(jnp.asarray, metrics)
 
 
 def fit(key, learner, hyper, source, steps: int, *, start=None, every=None, report=lambda key, state: {}):

@@ -6,7 +6,7 @@ Departures: none from the deterministic variant of the CORL baseline (arXiv:2210
 import jax.numpy as jnp
 
 from jaxrl.compose.learn import Part, learn
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec, reactive
 from jaxrl.data import prepare
@@ -37,8 +37,10 @@ def bc(spec: Spec, *, width: int = 256, depth: int = 2) -> Algorithm:
     return Algorithm(init, update, policy, policy)
 
 
-CARD = Card(
-    "bc", "offline", bc, Hyper, "10.1162/neco.1991.3.1.88",
+PAPER = Paper(
+    "10.1162/neco.1991.3.1.88",
     "Efficient Training of Artificial Neural Networks for Autonomous Navigation",
-    actions=("continuous", "discrete"), prepare=prepare.standardised,
-)  # fmt: skip
+    "Dean A. Pomerleau",
+    1991,
+)
+CARD = Card("bc", "offline", bc, Hyper, PAPER, actions=("continuous", "discrete"), prepare=prepare.standardised)

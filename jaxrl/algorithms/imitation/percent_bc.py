@@ -4,11 +4,22 @@ Departures: episodes are ranked by undiscounted return, as in the paper; CORL ra
 """
 
 from jaxrl.algorithms.imitation import bc
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.data import prepare
 
-CARD = Card(
-    "percent_bc", "offline", bc.bc, bc.Hyper, "arXiv:2106.01345",
+PAPER = Paper(
+    "arXiv:2106.01345",
     "Decision Transformer: Reinforcement Learning via Sequence Modeling",
-    actions=("continuous", "discrete"), prepare=prepare.varied(standardise=True, top_fraction=0.1),
-)  # fmt: skip
+    "Lili Chen and Kevin Lu and Aravind Rajeswaran and Kimin Lee and Aditya Grover"
+    " and Michael Laskin and Pieter Abbeel and Aravind Srinivas and Igor Mordatch",
+    2021,
+)
+CARD = Card(
+    "percent_bc",
+    "offline",
+    bc.bc,
+    bc.Hyper,
+    PAPER,
+    actions=("continuous", "discrete"),
+    prepare=prepare.varied(standardise=True, top_fraction=0.1),
+)

@@ -5,7 +5,7 @@ Departures: none from the CORL baseline; the advantage is over one proposal, und
 
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import Recipe, actor_critic
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
@@ -33,7 +33,10 @@ def awac(spec: Spec, *, width: int = 256, depth: int = 3, critics: int = 2) -> A
     return actor_critic(spec, RECIPE, head=heads.gaussian, width=width, depth=depth, critics=critics, delay=1)
 
 
-CARD = Card(
-    "awac", "offline", awac, Hyper, "arXiv:2006.09359",
-    "AWAC: Accelerating Online Reinforcement Learning with Offline Datasets", prepare=prepare.standardised,
-)  # fmt: skip
+PAPER = Paper(
+    "arXiv:2006.09359",
+    "AWAC: Accelerating Online Reinforcement Learning with Offline Datasets",
+    "Ashvin Nair and Abhishek Gupta and Murtaza Dalal and Sergey Levine",
+    2020,
+)
+CARD = Card("awac", "offline", awac, Hyper, PAPER, prepare=prepare.standardised)

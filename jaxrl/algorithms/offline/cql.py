@@ -8,7 +8,7 @@ the best of sampled next actions (the code's choice for AntMaze).
 from jaxrl.algorithms.offline import sac_n
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import Recipe
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
@@ -45,12 +45,13 @@ def cql(
 def soft(chosen: Recipe, spec: Spec, others={}, **structure) -> Algorithm:
     """SAC with a conservative recipe and CORL's initialisation."""
     options = orthogonal(2**0.5)
-    return sac_n.soft_actor_critic(
-        spec, chosen, others, actor_options=options, critic_options=options, **structure
-    )
+    return sac_n.soft_actor_critic(spec, chosen, others, actor_options=options, critic_options=options, **structure)
 
 
-CARD = Card(
-    "cql", "offline", cql, Hyper, "arXiv:2006.04779",
-    "Conservative Q-Learning for Offline Reinforcement Learning", prepare=prepare.standardised,
-)  # fmt: skip
+PAPER = Paper(
+    "arXiv:2006.04779",
+    "Conservative Q-Learning for Offline Reinforcement Learning",
+    "Aviral Kumar and Aurick Zhou and George Tucker and Sergey Levine",
+    2020,
+)
+CARD = Card("cql", "offline", cql, Hyper, PAPER, prepare=prepare.standardised)

@@ -6,6 +6,7 @@ Departures: scalar values where the paper's Atari agent learns quantiles; a Poly
 import jax
 import jax.numpy as jnp
 
+from jaxrl.algorithms.offline import cql
 from jaxrl.compose.learn import Part, learn
 from jaxrl.core.card import Card
 from jaxrl.core.hyper import hyper
@@ -65,6 +66,5 @@ def cql_discrete(spec: Spec, *, width: int = 256, depth: int = 2, critics: int =
 
 
 CARD = Card(
-    "cql_discrete", "offline", cql_discrete, Hyper, "arXiv:2006.04779",
-    "Conservative Q-Learning for Offline Reinforcement Learning", actions=("discrete",), prepare=prepare.standardised,
-)  # fmt: skip
+    "cql_discrete", "offline", cql_discrete, Hyper, cql.PAPER, actions=("discrete",), prepare=prepare.standardised
+)

@@ -45,7 +45,4 @@ def cql_lagrange(
     return cql.soft(chosen, spec, {"multiplier": multiplier}, width=width, depth=depth, critics=critics)
 
 
-CARD = Card(
-    "cql_lagrange", "offline", cql_lagrange, Hyper, "arXiv:2006.04779",
-    "Conservative Q-Learning for Offline Reinforcement Learning", prepare=prepare.standardised,
-)  # fmt: skip
+CARD = Card("cql_lagrange", "offline", cql_lagrange, Hyper, cql.PAPER, prepare=prepare.standardised)

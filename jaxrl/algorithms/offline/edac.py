@@ -26,7 +26,4 @@ def edac(spec: Spec, *, width: int = 256, depth: int = 3, critics: int = 10) -> 
     return sac_n.of(RECIPE, spec, width=width, depth=depth, critics=critics)
 
 
-CARD = Card(
-    "edac", "offline", edac, Hyper, "arXiv:2110.01548",
-    "Uncertainty-Based Offline Reinforcement Learning with Diversified Q-Ensemble", prepare=prepare.raw,
-)  # fmt: skip
+CARD = Card("edac", "offline", edac, Hyper, sac_n.PAPER, prepare=prepare.raw)

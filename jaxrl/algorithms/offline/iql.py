@@ -8,7 +8,7 @@ action, which the paper leaves open.
 import jax.numpy as jnp
 
 from jaxrl.compose.learn import Part, learn
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec, reactive
 from jaxrl.data import prepare
@@ -83,8 +83,12 @@ def iql(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2) -> Al
     return Algorithm(init, update, policy, explore)
 
 
-CARD = Card(
-    "iql", "offline", iql, Hyper, "arXiv:2110.06169",
+PAPER = Paper(
+    "arXiv:2110.06169",
     "Offline Reinforcement Learning with Implicit Q-Learning",
-    actions=("continuous", "discrete"), prepare=prepare.varied(return_range=1000.0),
-)  # fmt: skip
+    "Ilya Kostrikov and Ashvin Nair and Sergey Levine",
+    2021,
+)
+CARD = Card(
+    "iql", "offline", iql, Hyper, PAPER, actions=("continuous", "discrete"), prepare=prepare.varied(return_range=1000.0)
+)

@@ -7,7 +7,7 @@ Defaults are those of halfcheetah-medium; the paper tunes `actor_bc` and `critic
 from jaxrl.algorithms.offline import td3_bc
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import actor_critic
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
@@ -37,7 +37,10 @@ def rebrac(
     return actor_critic(spec, RECIPE, width=width, depth=depth, critics=critics, delay=delay, critic_options=options)
 
 
-CARD = Card(
-    "rebrac", "offline", rebrac, Hyper, "arXiv:2305.09836",
-    "Revisiting the Minimalist Approach to Offline Reinforcement Learning", prepare=prepare.raw, batch=1024,
-)  # fmt: skip
+PAPER = Paper(
+    "arXiv:2305.09836",
+    "Revisiting the Minimalist Approach to Offline Reinforcement Learning",
+    "Denis Tarasov and Vladislav Kurenkov and Alexander Nikulin and Sergey Kolesnikov",
+    2023,
+)
+CARD = Card("rebrac", "offline", rebrac, Hyper, PAPER, prepare=prepare.raw, batch=1024)

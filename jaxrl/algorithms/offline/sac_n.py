@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import Kit, Recipe, actor_critic
 from jaxrl.compose.learn import Part
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
@@ -71,7 +71,10 @@ def of(recipe: Recipe, spec: Spec, **structure) -> Algorithm:
     return soft_actor_critic(spec, recipe, actor_options=ends(1e-3), critic_options=ends(3e-3), **structure)
 
 
-CARD = Card(
-    "sac_n", "offline", sac_n, Hyper, "arXiv:2110.01548",
-    "Uncertainty-Based Offline Reinforcement Learning with Diversified Q-Ensemble", prepare=prepare.raw,
-)  # fmt: skip
+PAPER = Paper(
+    "arXiv:2110.01548",
+    "Uncertainty-Based Offline Reinforcement Learning with Diversified Q-Ensemble",
+    "Gaon An and Seungyong Moon and Jang-Hyun Kim and Hyun Oh Song",
+    2021,
+)
+CARD = Card("sac_n", "offline", sac_n, Hyper, PAPER, prepare=prepare.raw)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import Recipe, actor_critic
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
@@ -43,7 +43,10 @@ def td3_bc(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2, de
     return actor_critic(spec, RECIPE, width=width, depth=depth, critics=critics, delay=delay)
 
 
-CARD = Card(
-    "td3_bc", "offline", td3_bc, Hyper, "arXiv:2106.06860",
-    "A Minimalist Approach to Offline Reinforcement Learning", prepare=prepare.standardised,
-)  # fmt: skip
+PAPER = Paper(
+    "arXiv:2106.06860",
+    "A Minimalist Approach to Offline Reinforcement Learning",
+    "Scott Fujimoto and Shixiang Shane Gu",
+    2021,
+)
+CARD = Card("td3_bc", "offline", td3_bc, Hyper, PAPER, prepare=prepare.standardised)

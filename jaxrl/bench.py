@@ -1,0 +1,271 @@
+"""The main job: run a suite, keep every finished run in `scores.csv`, and write the leaderboard and its picture."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrl import suites, tasks
+from jaxrl.core import hyper as records
+from jaxrl.core.check import InputError, positive
+from jaxrl.core.types import HostEnv
+from jaxrl.data.reference import no_reference
+from jaxrl.evaluation import plots, scores, tables
+from jaxrl.evaluation.scores import Score
+from jaxrl.experiment import Checkpoint, Result, sweep
+
+Print = Callable[[str], None]
+
+
+class Plan(NamedTuple):
+    """A suite as it will be run: counts that may differ from the suite's own, options from outside, output folder."""
+
+    suite: suites.Suite
+    updates: int
+    evaluate_every: int
+    seeds: int
+    episodes: int
+    extra: dict[str, Any]
+    out: Path
+
+    @property
+    def file(self) -> Path:
+        """Where the runs' scores are kept."""
+        return self.out / "scores.csv"
+
+
+def plan(
+    name: str,
+    *,
+    updates: int | None = None,
+    seeds: int | None = None,
+    evaluate_every: int | None = None,
+    episodes: int | None = None,
+    out: str | None = None,
+    extra: dict[str, Any] = {},
+    cards: list[str] | None = None,
+    only: list[str] | None = None,
+) -> Plan:
+    """The suite with what was asked for replaced; InputError for bad counts, cards, options or an unwritable folder."""
+    suite = suites.read(name)
+    if cards:
+        suite = suite._replace(cards=tuple(cards))
+    if only:
+        suite = suite._replace(tasks=tuple(only))
+    suites.check_extra(suite, extra)
+    for job in suites.jobs(suite, extra):
+        suites.check(job)
+    count = suite.updates if updates is None else positive("updates", updates)
+    every = -(-count // suite.checkpoints) if evaluate_every is None else positive("evaluate_every", evaluate_every)
+    return Plan(
+        suite, count, every,
+        suite.seeds if seeds is None else positive("seeds", seeds),
+        suite.episodes if episodes is None else positive("episodes", episodes),
+        extra, writable(Path(out or f"results/{suite.name}")),
+    )  # fmt: skip
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be; InputError where nothing can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"output folder {folder} cannot be written ({error.strerror}); choose another with --out") from error
+    return folder
+
+
+def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda text: None) -> list[str]:
+    """Run what is missing of the plan, task by task. Returns notes on what could not be run; the rest is in `plan.file`.
+
+    Each (card, task) is one compiled call over its seeds and is written when it ends, so an interrupted bench goes on
+    after its last finished call.
+    """
+    scores.repair(plan.file)
+    notes: list[str] = []
+    clock = Clock(len(plan.suite.tasks) * len(plan.suite.cards))
+    jobs = suites.jobs(plan.suite, plan.extra)
+    known_rows = scores.read(plan.file) if plan.file.exists() else []
+    for task_name in plan.suite.tasks:
+        own = [job for job in jobs if job.task == task_name]
+        todo = {job.card: missing_seeds(plan, job, known_rows) for job in own}
+        task = None
+        for job in own:
+            seeds = todo[job.card]
+            if not seeds:
+                clock.skip()
+                continue
+            try:
+                task = loaded(task_name, say) if task is None else task
+                clock.start(job.card)
+                result = trained(plan, job, task, seeds, lambda text: progress(f"{clock.place()} {text}"))
+            except InputError as error:
+                notes.append(f"{job.card} on {task_name}: {error}" if task else str(error))
+                say(f"{clock.place()} {notes[-1]}")
+                if task is None:
+                    clock.skip(len(own) - own.index(job))
+                    break
+                clock.skip()
+                continue
+            scores.append(plan.file, rows(result, plan.suite.name, job.options))
+            clock.stop(job.card)
+            say(f"{clock.place()} {summary(result)} · {clock.left()}")
+    return notes
+
+
+def loaded(name: str, say: Print):
+    """The task; warnings met on the way are said, one line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        task = tasks.load(name)
+    for warning in caught:
+        say(f"  note: {warning.message}")
+    if not task.references:
+        say(f"  note: {no_reference(name)}")
+    return task
+
+
+def identity(plan: Plan, job: suites.Job) -> str:
+    """The `settings` column of a job's rows."""
+    return suites.canonical(job.card, job.options)
+
+
+def missing_seeds(plan: Plan, job: suites.Job, known_rows: Iterable[Score]) -> list[int]:
+    """Seeds of a job whose last checkpoint is not among the rows."""
+    label = identity(plan, job)
+    there = {
+        row.seed
+        for row in known_rows
+        if (row.card, row.task, row.settings, row.update, row.episodes)
+        == (job.card, job.task, label, plan.updates, plan.episodes)
+    }
+    return [seed for seed in range(plan.seeds) if seed not in there]
+
+
+def trained(plan: Plan, job: suites.Job, task, seeds: list[int], progress: Callable[[str], None]) -> Result:
+    """One compiled call over the seeds."""
+
+    def report(checkpoint: Checkpoint) -> None:
+        progress(f"{job.card} on {job.task}: update {checkpoint.update:,} of {plan.updates:,}, return {checkpoint.returns.mean():.1f}")
+
+    progress(f"{job.card} on {job.task}: compiling")
+    return sweep(
+        job.card, task, seeds=seeds, updates=plan.updates, evaluate_every=plan.evaluate_every,
+        episodes=plan.episodes, report=report, **job.options,
+    )  # fmt: skip
+
+
+def summary(result: Result) -> str:
+    """One line of what came out."""
+    last, where = result.scores[0, :, -1], "score" if result.task.references else "return"
+    error = last.std(ddof=1) / math.sqrt(len(last)) if len(last) > 1 else float("nan")
+    spent = {name: seconds.sum() for name, seconds in result.seconds.items()}
+    shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+    lost = f", {result.diverged[0, :, -1].sum()} diverged" if result.diverged[..., -1].any() else ""
+    return f"{result.card.name} on {result.task.name}: {where} {last.mean():.1f} ± {error:.1f}{lost} ({shares})"
+
+
+def rows(result: Result, suite: str, options: dict[str, Any] = {}) -> list[Score]:
+    """One Score a run and checkpoint. Seconds are the compiled call's, shared equally among its runs."""
+    task, spec = result.task, result.task.env.spec
+    shared = {
+        "suite": suite, "task": task.name, "card": result.card.name, "episodes": result.episode_returns.shape[-1],
+        "dataset_hash": task.version, "environment": spec.name, **scores.provenance(isinstance(task.env, HostEnv)),
+    }  # fmt: skip
+    return [
+        Score(
+            **shared,
+            settings=suites.canonical(result.card.name, {**options, **varied(result, h)}),
+            seed=seed,
+            update=int(update),
+            **measured(result, h, k, c),
+        )
+        for h in range(result.returns.shape[0])
+        for k, seed in enumerate(result.seeds)
+        for c, update in enumerate(result.updates)
+    ]
+
+
+def varied(result: Result, h: int) -> dict[str, float]:
+    """The numbers of a hyperparameter record that differ from the card's defaults."""
+    record, defaults = records.unstack(result.hypers)[h], result.card.numbers()
+    numbers = {name: getattr(record, name) for name in defaults}
+    return {name: value for name, value in numbers.items() if not math.isclose(value, defaults[name], rel_tol=1e-6)}
+
+
+def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
+    """The figures of one run at one checkpoint."""
+    returns = result.episode_returns[h, k, c]
+    references = result.task.references
+    first = references[0] if references else None
+    d4rl = next((one for one in references if one.convention == "d4rl"), None)
+    members = result.returns.shape[0] * result.returns.shape[1]
+    seconds = {f"{name}_seconds": float(values[c]) / members for name, values in result.seconds.items()}
+    return {
+        "return_mean": float(returns.mean()),
+        "return_std": float(returns.std()),
+        "score": float(first.score(returns.mean())) if first else None,
+        "score_convention": first.convention if first else "",
+        "score_d4rl": float(d4rl.score(returns.mean())) if d4rl else None,
+        "diverged": int(result.diverged[h, k, c]),
+        **seconds,
+    }
+
+
+def selected(plan: Plan) -> list[Score]:
+    """The rows of `scores.csv` that belong to the plan as it stands: same settings, updates, episodes, seeds."""
+    wanted = {(job.card, job.task): identity(plan, job) for job in suites.jobs(plan.suite, plan.extra)}
+    found = [
+        row
+        for row in scores.read(plan.file)
+        if wanted.get((row.card, row.task)) == row.settings and row.episodes == plan.episodes and row.seed < plan.seeds
+    ]
+    ended = {(row.card, row.task, row.seed) for row in found if row.update == plan.updates}
+    return [row for row in found if (row.card, row.task, row.seed) in ended and row.update <= plan.updates]
+
+
+def publish(found: list[Score], out: Path, title: str, notes: Iterable[str] = ()):
+    """Write `leaderboard.md` and `scores.png` of the rows; returns the table."""
+    table = tables.leaderboard(found, title=title, notes=list(notes), key=jax.random.key(0))
+    (out / "leaderboard.md").write_text(tables.markdown(table))
+    plots.curves(found, out / "scores.png")
+    return table
+
+
+class Clock:
+    """Time left, from the seconds that each card took so far."""
+
+    def __init__(self, jobs: int):
+        self.jobs, self.over, self._spent, self._from = jobs, 0, {}, 0.0
+
+    def start(self, card: str) -> None:
+        """A job begins."""
+        self._from = time.perf_counter()
+
+    def stop(self, card: str) -> None:
+        """The job ended."""
+        self._spent.setdefault(card, []).append(time.perf_counter() - self._from)
+        self.over += 1
+
+    def skip(self, jobs: int = 1) -> None:
+        """Jobs that need no time."""
+        self.over += jobs
+
+    def place(self) -> str:
+        """Such as [3/20]."""
+        return f"[{self.over}/{self.jobs}]"
+
+    def left(self) -> str:
+        """Time left, supposing that jobs to come take as long as those before, card by card."""
+        mean = np.mean([np.mean(seconds) for seconds in self._spent.values()])
+        seconds = float(mean) * (self.jobs - self.over)
+        if self.over >= self.jobs:
+            return "all runs finished"
+        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

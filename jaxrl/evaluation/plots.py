@@ -1,0 +1,115 @@
+"""Pictures of scores: learning curves with confidence bands, a panel a task."""
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from jaxrl.core.check import InputError
+from jaxrl.evaluation import aggregate
+from jaxrl.evaluation.runs import Run, labels, runs, short_names, sound
+from jaxrl.evaluation.scores import Score
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7A5195")
+"""Okabe and Ito's palette, told apart by colour-blind readers too; yellow is too faint for lines and gave way."""
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+
+def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
+    """Draw score (return, where a task has no reference) against updates: mean over seeds and its 95 % t interval.
+
+    One panel a task, one colour a card, the same in all panels. The ending of `path` picks the format (png, svg, pdf).
+    Raises InputError for no scores, or a place that cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    found = runs(scores)
+    tasks = list(dict.fromkeys(run.key[1] for run in found))
+    name_of, (short, pattern) = labels(found), short_names(tasks)
+    names = list(dict.fromkeys(name_of.values()))
+    wide = _columns(len(tasks))
+    tall = math.ceil(len(tasks) / wide)
+    figure = Figure(figsize=(max(3.1 * wide, 5.0), 2.3 * tall + 1.0), layout="constrained", dpi=150)
+    axes = figure.subplots(tall, wide, squeeze=False).ravel()
+    handles: dict[str, object] = {}
+    for axis, task in zip(axes, tasks, strict=False):
+        here = [run for run in found if run.key[1] == task]
+        scored = any(row.score is not None for run in here for row in run.rows)
+        for index, name in enumerate(names):
+            line = _line(axis, [run for run in here if name_of[run.key[2:4]] == name], scored, index)
+            if line is not None:
+                handles.setdefault(name, line)
+        _dress(axis, short[task], "score" if scored else "return")
+    for axis in axes[len(tasks) :]:
+        axis.set_visible(False)
+    figure.suptitle(_title(found, pattern), fontsize=9)
+    figure.supxlabel("updates", fontsize=9)
+    ordered = {name: handles[name] for name in names if name in handles}
+    width = max(map(len, names)) + 6
+    columns = max(1, min(len(ordered), int(figure.get_figwidth() * 14) // width))
+    if ordered:
+        figure.legend(ordered.values(), ordered.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    _save(figure, Path(path))
+
+
+def _columns(panels: int) -> int:
+    """Panels side by side: about three by two, never more than five."""
+    return min(5, max(1, math.ceil(math.sqrt(panels * 1.3))))
+
+
+def _line(axis, found: list[Run], scored: bool, index: int):
+    """Mean over sound runs at each update, with its band. Returns the line, or None where nothing can be drawn."""
+    points: dict[int, list[float]] = {}
+    for row in (row for run in found for row in run.rows):
+        value = row.score if scored else row.return_mean
+        if sound(row) and value is not None:
+            points.setdefault(row.update, []).append(value)
+    if not points:
+        return None
+    updates = sorted(points)
+    values = aggregate.matrix([points[update] for update in updates])
+    low, high = aggregate.mean_interval(values)
+    colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
+    middle = aggregate.run_mean(values)
+    axis.fill_between(updates, low, high, color=colour, alpha=0.13, linewidth=0)
+    style = {"color": colour, "linestyle": dash, "marker": MARKERS[index % len(MARKERS)]}
+    return axis.plot(updates, middle, **style, linewidth=1.5, markersize=3.2, markeredgewidth=0)[0]
+
+
+def _dress(axis, title: str, ylabel: str) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axis.set_title(title, fontsize=9, loc="left", pad=4)
+    axis.set_ylabel(ylabel, fontsize=8, labelpad=2)
+    axis.tick_params(labelsize=7.5, length=2.5, color="#999999")
+    axis.grid(True, color="#e6e6e6", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.yaxis.set_major_locator(MaxNLocator(5))
+    axis.margins(x=0.03)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axis.spines[side].set_color("#999999")
+
+
+def _title(found: list[Run], pattern: str) -> str:
+    seeds = len({run.key[4] for run in found})
+    spread = f"mean and 95 % interval of the mean over {seeds} seeds" if seeds > 1 else "one seed"
+    lost = sum(not sound(run.last) for run in found)
+    parts = [found[0].key[0], *([f"tasks {pattern}"] if pattern else []), spread]
+    return "  ·  ".join(parts + ([f"{lost} diverged runs left out from where they diverged"] if lost else []))
+
+
+def _save(figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another folder with --out") from None
+    except ValueError as error:
+        raise InputError(f"cannot draw {path}: {error}; end the name in .png, .svg or .pdf") from None

@@ -1,0 +1,137 @@
+"""What stands beside the numbers of a table: the protocol they were measured by, and what is missing from them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from jaxrl.evaluation.render import Section
+from jaxrl.evaluation.runs import Run, labels, sound
+
+
+def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+    """Lines (name, text) on how the runs were made and evaluated. Seconds are those of all runs found."""
+    rows = [run.last for run in kept]
+    tasks = dict.fromkeys(row.task for row in rows)
+    data = [f"{task} {_listed(r.dataset_hash for r in rows if r.task == task)}" for task in tasks]
+    versions = dict.fromkeys((row.environment, row.environment_version) for row in rows)
+    return (
+        ("Seeds", _seeds(kept)),
+        ("Updates", _updates(kept)),
+        ("Episodes per evaluation", _listed(str(row.episodes) for row in rows)),
+        ("Score", conventions(_cells(kept), tasks) if any(row.score is not None for row in rows) else "none"),
+        ("Data (hash of its arrays)", ", ".join(data)),
+        ("Environments", ", ".join(f"{name} ({version})" if version else name for name, version in versions)),
+        ("Device", f"{_listed(row.device for row in rows)}; {_listed(row.precision for row in rows)}"),
+        ("Versions", _listed(row.versions.replace(";", " ") for row in rows)),
+        ("Commit", _listed(row.commit for row in rows)),
+        ("Seconds", _seconds(found)),
+    )
+
+
+def conventions(cells: Mapping[tuple[str, str], list[Run]], tasks: Iterable[str]) -> str:
+    """Which references the scores of the tasks use: "the expert score", or which tasks use which."""
+    rows = [run.last for cell in cells.values() for run in cell if run.last.score is not None]
+    used: dict[str, list[str]] = {}
+    for task in tasks:
+        for name in dict.fromkeys(row.score_convention for row in rows if row.task == task):
+            used.setdefault(name, []).append(task)
+    if len(used) == 1:
+        return f"the {next(iter(used))} score"
+    return "; ".join(f"the {name} score ({', '.join(where)})" for name, where in used.items())
+
+
+def remarks(kept, unfinished, sections: Sequence[Section], notes: Sequence[str]) -> tuple[str, ...]:
+    """Notes: the caller's, then what the rows themselves tell about cells that are empty, short, diverged or mixed."""
+    name_of = labels(kept)
+    out = list(notes)
+    cells = [entry for section in sections for _, entries in section.rows for entry in entries]
+    if any(entry.runs == 0 for entry in cells):
+        out.append("–: not run, or left out; reasons, where known, stand in these notes.")
+    if any("*" in entry.mark for entry in cells):
+        out.append("*: over the tasks that the row has only; ranked after the rows that have all.")
+    lost = Counter(_place(name_of, run) for run in kept if not sound(run.last))
+    total = Counter(_place(name_of, run) for run in kept)
+    if lost:
+        said = ", ".join(f"{where} {count} of {total[where]}" for where, count in lost.items())
+        out.append(f"†: runs that diverged (no longer finite) are left out of the numbers: {said}.")
+    if unfinished:
+        counted = Counter(f"{run.key[2]} on {run.key[1]}" for run in unfinished)
+        said = ", ".join(f"{where} {count}" for where, count in counted.items())
+        out.append(f"Runs that have not reached their last update are left out: {said}.")
+    if min(total.values(), default=0) == 1:
+        out.append("Where a cell has one seed there is no standard error, and its row no interval.")
+    return tuple(out + _settings(kept) + _mixtures(kept))
+
+
+def _place(name_of, run: Run) -> str:
+    return f"{name_of[run.key[2:4]]} on {run.key[1]}"
+
+
+def _cells(found: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """{(name, task): runs}."""
+    name_of, cells = labels(found), {}
+    for run in found:
+        cells.setdefault((name_of[run.key[2:4]], run.key[1]), []).append(run)
+    return cells
+
+
+def _settings(kept: Sequence[Run]) -> list[str]:
+    """Settings of cards that go by one name although they are not at their defaults."""
+    name_of = labels(kept)
+    used: dict[tuple[str, str], list[str]] = {}
+    for _, task, card, settings, _ in dict.fromkeys((*run.key[:4], 0) for run in kept):
+        if settings and name_of[card, settings] == card:
+            used.setdefault((card, settings), []).append(task)
+    return [f"Settings of {card} on {', '.join(tasks)}: {settings}." for (card, settings), tasks in used.items()]
+
+
+def _mixtures(kept: Sequence[Run]) -> list[str]:
+    """Warnings where the numbers of one column were not made alike."""
+    seen: dict[tuple[str, str], set] = {}
+    for row in (run.last for run in kept):
+        for field in ("dataset_hash", "environment_version", "episodes", "score_convention"):
+            if field != "score_convention" or row.score is not None:
+                seen.setdefault((row.task, field), set()).add(getattr(row, field))
+    return [
+        f"Careful: the runs on {task} differ in {field.replace('_', ' ')}: {', '.join(sorted(map(str, values)))}."
+        for (task, field), values in seen.items()
+        if len(values) > 1
+    ]
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(value for value in values if value)) or "not recorded"
+
+
+def _most(numbers: Mapping[str, int]) -> tuple[int, str]:
+    """The commonest number, and the exceptions in words."""
+    usual = Counter(numbers.values()).most_common(1)[0][0]
+    odd = [f"{where} {number:,}" for where, number in numbers.items() if number != usual]
+    return usual, f" ({', '.join(odd)})" if odd else ""
+
+
+def _seeds(kept: Sequence[Run]) -> str:
+    if not kept:
+        return "none"
+    name_of = labels(kept)
+    usual, odd = _most(Counter(_place(name_of, run) for run in kept))
+    seeds = sorted({run.key[4] for run in kept})
+    return f"{usual} a cell{odd}; {', '.join(map(str, seeds))}"
+
+
+def _updates(kept: Sequence[Run]) -> str:
+    name_of = labels(kept)
+    reached = {_place(name_of, run): run.last.update for run in kept if sound(run.last)}
+    if not reached:
+        return "none"
+    usual, odd = _most(reached)
+    checkpoints = sorted({row.update for run in kept for row in run.rows})
+    return f"{usual:,}{odd}, evaluated {len(checkpoints)} times"
+
+
+def _seconds(found: Sequence[Run]) -> str:
+    rows = [row for run in found for row in run.rows]
+    compiled, trained, evaluated = (
+        sum(getattr(row, f"{part}_seconds") for row in rows) for part in ("compile", "train", "evaluate")
+    )
+    total = compiled + trained + evaluated
+    return f"{compiled:,.0f} compiling, {trained:,.0f} training, {evaluated:,.0f} evaluating, {total:,.0f} in all"

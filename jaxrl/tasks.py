@@ -1,0 +1,54 @@
+"""Tasks by name: a Minari dataset with its environment and reference returns, or an environment alone."""
+
+from jaxrl.core.check import InputError
+from jaxrl.core.types import Env, HostEnv, Task
+from jaxrl.data import load as minari
+from jaxrl.data import reference
+from jaxrl.data.dataset import fingerprint, from_arrays
+
+
+def load(dataset_id: str, *, download: bool = True) -> Task:
+    """Task of a Minari dataset: environment, device-resident Dataset, reference returns.
+
+    Looks in `MINARI_DATASETS_PATH` (or Minari's default), among the embedded sets, which are built on first use, and
+    under `JAXRL_EXTERNAL_DATA`; then downloads through Minari. Raises InputError with the remedy where nothing helps.
+    """
+    from jaxrl import forge
+
+    if dataset_id in forge.recipes() and minari.find(dataset_id) is None:
+        forge.build(dataset_id)
+    logged = minari.read(dataset_id, download=download)
+    arrays, _ = minari.scaled(logged)
+    env = environment_of(logged, dataset_id)
+    if (env.spec.obs, env.spec.action) != (arrays.obs.shape[1], logged.actions):
+        raise InputError(
+            f"dataset {dataset_id} has {arrays.obs.shape[1]} observation and {logged.actions} action numbers, but its "
+            f"environment {env.spec.name} has {env.spec.obs} and {env.spec.action}; import it with the right --env"
+        )
+    dataset = from_arrays(arrays)
+    references = reference.references(dataset_id, logged.metadata, env.spec.name)
+    return Task(dataset_id, env, dataset, tuple(references), None, fingerprint(dataset))
+
+
+def environment_of(logged, dataset_id: str) -> Env | HostEnv:
+    """The JAX environment where there is the same one, else the Gymnasium environment that the dataset names."""
+    from jaxrl.envs import suites
+    from jaxrl.envs.adapters import gymnasium
+
+    spec = logged.eval_env_spec or logged.env_spec
+    if spec is None:
+        raise InputError(
+            f"dataset {dataset_id} names no environment, so nothing can be evaluated on it; "
+            "import it again with `jaxrl data import FILE.npz --env ID --dataset-id ID`"
+        )
+    name = gymnasium.jax_name(spec)
+    return suites.environment(name) if name else gymnasium.host(spec)
+
+
+def import_file(path: str, environment_id: str, dataset_id: str) -> str:
+    """Turn a user's `.npz` into a Minari dataset of that id in Minari's own path; returns the folder as text."""
+    from jaxrl.data.npz import import_npz
+    from jaxrl.envs.adapters import gymnasium
+
+    spec = gymnasium.find(environment_id)
+    return str(import_npz(path, environment_spec=gymnasium.host(spec).spec, env_spec=spec, dataset_id=dataset_id))

@@ -1,0 +1,63 @@
+"""Settings of every test: strict JAX, warnings as errors (pyproject.toml), a compilation cache kept between runs."""
+
+import os
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before JAX, Matplotlib and MuJoCo are imported, and for the processes that tests start.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAXRL_CACHE", str(ROOT / ".cache"))
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("MUJOCO_GL", "disabled")
+
+import jax
+import pytest
+
+STRICT = {
+    "jax_numpy_rank_promotion": "raise",
+    "jax_legacy_prng_key": "error",
+    "jax_compilation_cache_dir": str(Path(os.environ["JAXRL_CACHE"]) / "xla-tests"),
+    "jax_persistent_cache_min_compile_time_secs": 0.1,
+    "jax_persistent_cache_min_entry_size_bytes": 0,
+}
+for name, value in STRICT.items():
+    jax.config.update(name, value)
+
+LATE = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True)
+def strict_jax():
+    """Settings that a test, or what it calls, changed are put back for the next."""
+    yield
+    for name, value in STRICT.items():
+        if getattr(jax.config, name) != value:
+            jax.config.update(name, value)
+
+
+@pytest.fixture(scope="session")
+def external_data() -> Path:
+    """Folder of data that is not in the repository; the test is skipped where there is none."""
+    folder = os.environ.get("JAXRL_EXTERNAL_DATA")
+    if not folder:
+        pytest.skip("needs external data: set JAXRL_EXTERNAL_DATA to its folder")
+    if not Path(folder).is_dir():
+        pytest.fail(f"JAXRL_EXTERNAL_DATA is {folder!r}, which is not a folder; correct or unset it")
+    return Path(folder)
+
+
+def pytest_runtest_setup(item):
+    """Slow tests are left out once the time in JAXRL_TEST_DEADLINE (seconds since 1970) has passed."""
+    deadline = float(os.environ.get("JAXRL_TEST_DEADLINE") or "inf")
+    if item.get_closest_marker("slow") and time.time() > deadline:
+        item.config.stash.setdefault(LATE, []).append(item.nodeid)
+        pytest.skip("left out: the time in JAXRL_TEST_DEADLINE has passed")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """A line that says how many tests the time did not allow."""
+    late = config.stash.get(LATE, [])
+    if late:
+        terminalreporter.write_line(f"NOT RUN, no time left: {len(late)} slow tests ({', '.join(late)})")

@@ -1,0 +1,223 @@
+"""Promises that every offline card keeps, for every kind of action it takes. The list is the registry's."""
+
+import dataclasses
+import functools
+import inspect
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl import registry
+from jaxrl.core import hyper as records
+from jaxrl.core.types import Dataset, Spec, Transition, first_steps
+from jaxrl.data import samplers
+from jaxrl.sources.logged import logged
+from jaxrl.train.fit import advance, begin
+
+ROWS = 8
+SMALL = {"width": 8, "depth": 1, "critics": 3, "samples": 2}
+CASES = [(card, kind) for card in registry.cards().values() for kind in card.actions]
+
+
+def spec_of(kind):
+    return Spec("made up", 3, 2, 10, kind == "discrete", () if kind == "discrete" else (-1.0, -1.0), (1.0, 1.0))
+
+
+def batch_of(spec, seed=0, rows=ROWS):
+    keys = iter(jax.random.split(jax.random.key(seed), 8))
+    draw = lambda *shape: jax.random.normal(next(keys), shape)
+    if spec.discrete:
+        action = lambda: jax.random.randint(next(keys), (rows,), 0, spec.action)
+    else:
+        action = lambda: jnp.tanh(draw(rows, spec.action))
+    obs, a, reward, next_obs, next_a = draw(rows, spec.obs), action(), draw(rows), draw(rows, spec.obs), action()
+    flag = (jnp.arange(rows) % 4 == 3).astype(jnp.float32)
+    return Transition(obs, a, reward, next_obs, next_a, flag, jnp.zeros(rows), jnp.ones(rows))
+
+
+class Learner:
+    """A small instance of a card, its first state and a jitted update."""
+
+    def __init__(self, card, kind):
+        self.card, self.spec = card, spec_of(kind)
+        structure = {name: value for name, value in SMALL.items() if name in card.structure()}
+        self.algo, self.hyper = card.make(self.spec, **structure), card.hyper()
+        self.batch = batch_of(self.spec)
+        self.update = jax.jit(self.algo.update)
+        self.state = jax.jit(self.algo.init)(jax.random.key(0), self.hyper)
+
+    def after(self, hyper, calls=2, key=1, batch=None):
+        state = self.state
+        for i in range(calls):
+            state, _ = self.update(jax.random.key(key + i), hyper, state, self.batch if batch is None else batch)
+        return state
+
+
+@functools.cache
+def made(name, kind):
+    return Learner(registry.card(name), kind)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].name}-{case[1]}")
+def learner(request):
+    card, kind = request.param
+    return made(card.name, kind)
+
+
+def same(a, b):
+    return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def close(a, b, **tolerance):
+    return all(np.allclose(x, y, **tolerance) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def shape_of(tree):
+    return jax.tree.map(lambda x: (jnp.shape(x), jnp.result_type(x)), tree)
+
+
+def test_state_keeps_its_structure_shapes_and_types(learner):
+    new, _ = jax.eval_shape(learner.algo.update, jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert jax.tree.structure(new) == jax.tree.structure(learner.state)
+    assert shape_of(learner.state) == jax.tree.map(lambda x: (x.shape, x.dtype), new)
+
+
+def test_two_calls_take_one_trace(learner):
+    learner.after(learner.hyper)
+    assert learner.update._cache_size() == 1
+
+
+def test_jit_changes_nothing(learner):
+    with jax.disable_jit():
+        plain, _ = learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert close(plain.params, learner.after(learner.hyper, calls=1).params, atol=1e-5)
+
+
+def test_maps_over_seeds_and_hypers(learner):
+    def run(key, hyper):
+        state = learner.algo.init(key, hyper)
+        return learner.algo.update(key, hyper, state, learner.batch)[0].params
+
+    keys = jax.random.split(jax.random.key(3), 2)
+    many = records.stack(learner.hyper, jax.tree.map(lambda x: 1.5 * x, learner.hyper))
+    got = jax.jit(jax.vmap(jax.vmap(run, (0, None)), (None, 0)))(keys, many)
+    one = jax.jit(run)(keys[1], jax.tree.map(lambda x: x[1], many))
+    assert close(jax.tree.map(lambda x: x[1, 1], got), one, atol=1e-5)
+
+
+def test_no_key_is_used_twice(learner):
+    with jax.debug_key_reuse(True):
+        new, _ = jax.jit(learner.algo.update)(jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert int(new.step) == 1
+
+
+def test_every_hyperparameter_matters(learner):
+    obs = learner.batch.obs
+
+    @jax.jit
+    def seen(hyper, state):
+        """Three updates, one at a time, and what is explored after them."""
+        for i in range(3):
+            state = learner.algo.update(jax.random.key(1 + i), hyper, state, learner.batch)[0]
+        return state, learner.algo.explore(hyper, state).act(jax.random.key(2), first_steps(obs), ())[0]
+
+    base = seen(learner.hyper, learner.state)
+    for name in records.names(learner.hyper):
+        value = getattr(learner.hyper, name)
+        moved = (dataclasses.replace(learner.hyper, **{name: v}) for v in (1.5 * value + 0.5, 1e-4 * value, 1e-6 * value))
+        assert not all(same(base, seen(one, learner.state)) for one in moved), name
+
+
+def test_the_key_alone_decides_the_draws(learner):
+    sample = learner.algo.explore(learner.hyper, learner.state).act
+    once, again = learner.after(learner.hyper, key=5), learner.after(learner.hyper, key=5)
+    assert same(once, again)
+    first = jax.jit(learner.algo.init)(jax.random.key(0), learner.hyper)
+    other = jax.jit(learner.algo.init)(jax.random.key(1), learner.hyper)
+    assert same(first, learner.state) and not same(first.params, other.params)
+    t = first_steps(learner.batch.obs)
+    assert same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(1), t, ())[0])
+
+
+def test_a_part_without_step_size_stays_and_the_others_move(learner):
+    for name in learner.state.params:
+        frozen = dataclasses.replace(learner.hyper, **{f"{name}_lr": 0.0})
+        new = learner.after(frozen)
+        for other, params in new.params.items():
+            assert same(params, learner.state.params[other]) == (other == name), (name, other)
+
+
+def test_actions_are_legal_and_finite_for_extreme_observations(learner):
+    state = learner.after(learner.hyper)
+    for scale in (0.0, 1.0, 1e6):
+        obs = scale * learner.batch.obs
+        for policy in (learner.algo.policy(learner.hyper, state), learner.algo.explore(learner.hyper, state)):
+            action, _ = policy.act(jax.random.key(0), first_steps(obs), ())
+            if learner.spec.discrete:
+                assert action.dtype == jnp.int32
+                assert bool(((action >= 0) & (action < learner.spec.action)).all())
+            else:
+                assert action.shape == (ROWS, learner.spec.action)
+                assert bool((jnp.isfinite(action) & (jnp.abs(action) <= 1)).all())
+
+
+def test_a_row_of_weight_zero_is_not_there(learner):
+    weight = jnp.ones(ROWS).at[0].set(0.0).at[1].set(2.0)
+    batch = learner.batch._replace(weight=weight)
+    changed = batch._replace(reward=batch.reward.at[0].add(3.0), obs=batch.obs.at[0].add(0.3))
+    assert close(learner.after(learner.hyper, batch=batch).params, learner.after(learner.hyper, batch=changed).params, atol=1e-6)
+    moved = batch._replace(obs=batch.obs.at[1].add(0.3))
+    assert not same(learner.after(learner.hyper, batch=batch).params, learner.after(learner.hyper, batch=moved).params)
+
+
+def test_weight_two_is_the_row_twice(learner):
+    """For cards whose update draws nothing; the others' draws depend on the batch's size."""
+    if not same(learner.after(learner.hyper, key=1).params, learner.after(learner.hyper, key=2).params):
+        weight = learner.batch._replace(weight=jnp.full(ROWS, 2.0))
+        assert not same(learner.after(learner.hyper, batch=weight).opt, learner.after(learner.hyper).opt)
+        return
+    twice = jax.tree.map(lambda x: jnp.concatenate([x, x[:1]]), learner.batch)
+    weight = jnp.ones(ROWS).at[0].set(2.0) * ROWS / (ROWS + 1)
+    left = learner.after(learner.hyper, batch=learner.batch._replace(weight=weight))
+    assert close(left.params, learner.after(learner.hyper, batch=twice).params, atol=1e-5)
+
+
+def test_needs_names_every_extra_that_is_read(learner):
+    class Extras(dict):
+        read: set = set()
+
+        def __getitem__(self, name):
+            self.read.add(name)
+            return jnp.zeros(ROWS)
+
+    extras = Extras()
+    learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch._replace(extras=extras))
+    assert extras.read == set(learner.card.needs)
+
+
+def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
+    steps = batch_of(learner.spec, rows=40)
+    dataset = Dataset(steps, jnp.full((40,), 39))
+
+    @jax.jit
+    def go(progress, n):
+        source = logged(dataset, samplers.uniform(ROWS))
+        return advance(jax.random.key(4), learner.algo, learner.hyper, source, progress, n)[0]
+
+    start = begin(jax.random.key(4), learner.algo, learner.hyper, logged(dataset, samplers.uniform(ROWS)))
+    assert same(go(go(start, 3), 4), go(start, 7))
+
+
+@pytest.mark.parametrize("card", registry.cards().values(), ids=lambda card: card.name)
+def test_the_card_is_complete_and_its_file_cites(card):
+    module = sys.modules[f"jaxrl.algorithms.{registry.family(card.name)}.{card.name}"] if card.name != "percent_bc" else None
+    text = inspect.getdoc(module or sys.modules["jaxrl.algorithms.imitation.percent_bc"])
+    assert card.paper.id in text or card.paper.authors.split(" and ")[0].split()[-1] in text
+    assert "Departures:" in text
+    assert card.paper.title and card.paper.authors and 1950 < card.paper.year < 2100
+    assert card.structure() and "width" in card.structure()
+    assert len(records.names(card.hyper)) <= 15
+    assert not set(card.numbers()) & set(card.structure()) and not set(card.numbers()) & set(card.preparation())

@@ -12,8 +12,8 @@ import numpy as np
 
 from jaxrl import suites, tasks
 from jaxrl.core import hyper as records
+from jaxrl.core import versions
 from jaxrl.core.check import InputError, positive
-from jaxrl.core.types import HostEnv
 from jaxrl.data.reference import no_reference
 from jaxrl.evaluation import plots, scores, tables
 from jaxrl.evaluation.scores import Score
@@ -88,7 +88,8 @@ def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda
     Each (card, task) is one compiled call over its seeds and is written when it ends, so an interrupted bench goes on
     after its last finished call.
     """
-    scores.repair(plan.file)
+    if plan.file.exists():
+        scores.repair(plan.file)
     notes: list[str] = []
     clock = Clock(len(plan.suite.tasks) * len(plan.suite.cards))
     jobs = suites.jobs(plan.suite, plan.extra)
@@ -177,7 +178,8 @@ def rows(result: Result, suite: str, options: dict[str, Any] = {}) -> list[Score
     task, spec = result.task, result.task.env.spec
     shared = {
         "suite": suite, "task": task.name, "card": result.card.name, "episodes": result.episode_returns.shape[-1],
-        "dataset_hash": task.version, "environment": spec.name, **scores.provenance(isinstance(task.env, HostEnv)),
+        "dataset_hash": task.version, "environment": spec.name,
+        "environment_version": versions.of_environment(task.env), **versions.machine(),
     }  # fmt: skip
     return [
         Score(
@@ -231,9 +233,9 @@ def selected(plan: Plan) -> list[Score]:
     return [row for row in found if (row.card, row.task, row.seed) in ended and row.update <= plan.updates]
 
 
-def publish(found: list[Score], out: Path, title: str, notes: Iterable[str] = ()):
+def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
     """Write `leaderboard.md` and `scores.png` of the rows; returns the table."""
-    table = tables.leaderboard(found, title=title, notes=list(notes), key=jax.random.key(0))
+    table = tables.leaderboard(found, notes=list(notes), checkpoint="both", key=jax.random.key(0))
     (out / "leaderboard.md").write_text(tables.markdown(table))
     plots.curves(found, out / "scores.png")
     return table

@@ -199,7 +199,7 @@ def train(arguments) -> int:
         )  # fmt: skip
     found = bench_module.rows(result, card.name, rest)
     bench_module.scores.append(out / "scores.csv", found)
-    show(bench_module.publish(found, out, f"{card.name} on {arguments.task}"), out)
+    show(bench_module.publish(found, out), out)
     return 0
 
 
@@ -240,7 +240,7 @@ def bench(arguments) -> int:
     found = bench_module.selected(plan) if plan.file.exists() else []
     if not found:
         raise InputError(f"suite {suite.name}: nothing could be run; the lines above say why and what to do")
-    show(bench_module.publish(found, plan.out, suite.title, [*suite.notes, *notes]), plan.out)
+    show(bench_module.publish(found, plan.out, [*suite.notes, *notes]), plan.out)
     return 1 if notes else 0
 
 
@@ -262,7 +262,7 @@ def print_table(arguments) -> int:
 
     folder = Path(arguments.folder)
     found = scores.read(folder / "scores.csv")
-    table = bench_module.publish(found, bench_module.writable(folder), f"scores of {folder}")
+    table = bench_module.publish(found, bench_module.writable(folder))
     if arguments.format == "terminal":
         show(table, folder)
     else:

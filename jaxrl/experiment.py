@@ -217,7 +217,7 @@ def sweep(
     hypers = chosen_hypers(card, chosen.numbers, hypers)
     ready = prepared(card, task, chosen)
     parts = trial(
-        name, ready.env.spec, tuple(sorted(chosen.structure.items())), chosen.batch, episodes, functions(task.env)
+        name, ready.env.spec, tuple(sorted(chosen.structure.items())), chosen.batch, episodes, functions(ready.env)
     )
     keys, members = member_keys(seeds, hypers)
     evaluate = evaluator(parts, ready, keys, members, seeds, positive("episodes", episodes))
@@ -278,9 +278,8 @@ def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes
     if isinstance(task.env, Env):
         k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
         return lambda state: np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params))
-    every_seed = seeds * (len(keys) // len(seeds))
     return lambda state: host.evaluate(
-        task.env, lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs)), every_seed, episodes
+        task.env, lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs)), len(keys), episodes, 0
     )
 
 

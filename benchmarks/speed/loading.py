@@ -2,8 +2,8 @@
 
     python benchmarks/speed/loading.py [--episodes 1000] [--length 1000] [--repeats 5] [--format hdf5]
 
-Makes a synthetic set (11 observation and 3 action numbers) in a temporary folder and prints the best of the repeats, in lines
-like `loading, 1000000 steps: 1.10 x Minari`; the promise is at most 1.5.
+Makes a synthetic set (11 observation and 3 action numbers) in a temporary folder and prints the best of the repeats, in
+lines like `loading, 1000000 steps: 0.90 x Minari`; the promise is at most 1.5.
 """
 
 import argparse

@@ -40,24 +40,19 @@ def write(
     """
     root, destination = Path(root), Path(root) / check_id(dataset_id)
     if destination.exists() and not replace:
-        raise InputError(
-            f"dataset {dataset_id!r} exists already at {destination}; choose another id or version, or replace it"
-        )
+        raise InputError(f"dataset {dataset_id!r} exists already at {destination}; choose another id or replace it")
     check_episodes(dataset_id, arrays)
-    observation_space, action_space = spaces_of(arrays, env_spec, observation_space, action_space)
+    both = spaces_of(arrays, env_spec, observation_space, action_space)
     entries = entries_of(env_spec, references, metadata)
     aside = root / f".{uuid.uuid4().hex}.tmp"
     try:
         aside.mkdir(parents=True)
-        written = create(
-            aside, dataset_id, buffers(arrays, observation_space, action_space), observation_space, action_space
-        )
-        written.storage.update_metadata(entries)
+        made = create(aside, dataset_id, buffers(arrays, *both), *both)
+        made.storage.update_metadata(entries)
         move(aside, root, dataset_id, replace)
     except OSError as error:
-        raise InputError(
-            f"dataset {dataset_id!r} cannot be written under {root} ({brief(error)}); choose another folder"
-        ) from error
+        remedy = "choose another folder"
+        raise InputError(f"dataset {dataset_id!r} cannot be written under {root} ({brief(error)}); {remedy}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return destination

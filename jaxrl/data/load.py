@@ -183,6 +183,13 @@ def listed(dataset_id: str, root: Path, path: Path) -> Row:
     return Row(dataset_id, episodes, steps, environment, scored, weight, root)
 
 
+def space_text(serialized: str | None) -> str:
+    """Gymnasium's own words for a space in Minari's JSON, on one line; "" where the file does not say."""
+    from minari.serialization import deserialize_space
+
+    return " ".join(str(deserialize_space(serialized)).split()) if serialized else ""
+
+
 def describe(dataset_id: str) -> dict[str, Any]:
     """What `jaxrl data info` shows of a local dataset: sizes, undiscounted returns, references, origin, fingerprint."""
     logged = read(dataset_id, download=False)
@@ -197,8 +204,8 @@ def describe(dataset_id: str) -> dict[str, Any]:
         "format": metadata["data_format"],
         "environment": environment,
         "horizon": horizon,
-        "observation_space": json.loads(metadata.get("observation_space", "null")),
-        "action_space": json.loads(metadata.get("action_space", "null")),
+        "observation_space": space_text(metadata.get("observation_space")),
+        "action_space": space_text(metadata.get("action_space")),
         "obs": int(logged.arrays.obs.shape[1]),
         "actions": logged.actions,
         "discrete": logged.discrete,

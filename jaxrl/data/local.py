@@ -117,7 +117,7 @@ def unreachable() -> str:
 
 
 def probe(address: str) -> str:
-    """ "" if a server answers at the address, whatever it says; else the failure."""
+    """The failure of asking a server at the address; empty if it answers, whatever it says."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 

@@ -43,10 +43,10 @@ def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
             if line is not None:
                 handles.setdefault(name, line)
         _dress(axis, short[task], "score" if scored else "return")
-    for axis in axes[len(tasks) :]:
-        axis.set_visible(False)
+    for position, axis in enumerate(axes):
+        axis.set_visible(position < len(tasks))
+        axis.set_xlabel("updates" if position + wide >= len(tasks) else "", fontsize=8, labelpad=2)
     figure.suptitle(_title(found, pattern), fontsize=9)
-    figure.supxlabel("updates", fontsize=9)
     ordered = {name: handles[name] for name in names if name in handles}
     width = max(map(len, names)) + 6
     columns = max(1, min(len(ordered), int(figure.get_figwidth() * 14) // width))
@@ -57,7 +57,7 @@ def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
 
 def _columns(panels: int) -> int:
     """Panels side by side: about three by two, never more than five."""
-    return min(5, max(1, math.ceil(math.sqrt(panels * 1.3))))
+    return min(5, max(1, round(math.sqrt(panels * 2.0))))
 
 
 def _line(axis, found: list[Run], scored: bool, index: int):
@@ -75,7 +75,7 @@ def _line(axis, found: list[Run], scored: bool, index: int):
     colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
     middle = aggregate.run_mean(values)
     axis.fill_between(updates, low, high, color=colour, alpha=0.13, linewidth=0)
-    style = {"color": colour, "linestyle": dash, "marker": MARKERS[index % len(MARKERS)]}
+    style = {"color": colour, "linestyle": dash, "marker": MARKERS[(index + 3 * (index // len(COLOURS))) % len(MARKERS)]}
     return axis.plot(updates, middle, **style, linewidth=1.5, markersize=3.2, markeredgewidth=0)[0]
 
 
@@ -102,7 +102,7 @@ def _title(found: list[Run], pattern: str) -> str:
     spread = f"mean and 95 % interval of the mean over {seeds} seeds" if seeds > 1 else "one seed"
     lost = sum(not sound(run.last) for run in found)
     parts = [found[0].key[0], *([f"tasks {pattern}"] if pattern else []), spread]
-    return "  ·  ".join(parts + ([f"{lost} diverged runs left out from where they diverged"] if lost else []))
+    return "  ·  ".join(parts + ([f"{lost} diverged run{'s' * (lost > 1)} left out from there on"] if lost else []))
 
 
 def _save(figure, path: Path) -> None:

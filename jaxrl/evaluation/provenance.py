@@ -4,21 +4,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from jaxrl.evaluation.render import Section
-from jaxrl.evaluation.runs import Run, labels, sound
+from jaxrl.evaluation.runs import Run, labels, short_names, sound
+
+ORIGINS = {
+    "d4rl": "D4RL's published references",
+    "expert": "measured returns of a random and of an expert policy",
+    "metadata": "references in the dataset's metadata",
+}
+"""What the names of conventions mean."""
 
 
 def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     """Lines (name, text) on how the runs were made and evaluated. Seconds are those of all runs found."""
     rows = [run.last for run in kept]
-    tasks = dict.fromkeys(row.task for row in rows)
-    data = [f"{task} {_listed(r.dataset_hash for r in rows if r.task == task)}" for task in tasks]
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    short, pattern = short_names(tasks)
+    data = [f"{short[task]} {_listed(r.dataset_hash for r in rows if r.task == task)}" for task in tasks]
     versions = dict.fromkeys((row.environment, row.environment_version) for row in rows)
     return (
         ("Seeds", _seeds(kept)),
         ("Updates", _updates(kept)),
         ("Episodes per evaluation", _listed(str(row.episodes) for row in rows)),
-        ("Score", conventions(_cells(kept), tasks) if any(row.score is not None for row in rows) else "none"),
-        ("Data (hash of its arrays)", ", ".join(data)),
+        ("Score", _scores(kept, tasks)),
+        ("Data, by hash of its arrays", (f"{pattern}: " if pattern else "") + ", ".join(data)),
         ("Environments", ", ".join(f"{name} ({version})" if version else name for name, version in versions)),
         ("Device", f"{_listed(row.device for row in rows)}; {_listed(row.precision for row in rows)}"),
         ("Versions", _listed(row.versions.replace(";", " ") for row in rows)),
@@ -46,8 +54,8 @@ def remarks(kept, unfinished, sections: Sequence[Section], notes: Sequence[str])
     cells = [entry for section in sections for _, entries in section.rows for entry in entries]
     if any(entry.runs == 0 for entry in cells):
         out.append("–: not run, or left out; reasons, where known, stand in these notes.")
-    if any("*" in entry.mark for entry in cells):
-        out.append("*: over the tasks that the row has only; ranked after the rows that have all.")
+    if any("‡" in entry.mark for entry in cells):
+        out.append("‡: over the tasks that the row has only; ranked after the rows that have all.")
     lost = Counter(_place(name_of, run) for run in kept if not sound(run.last))
     total = Counter(_place(name_of, run) for run in kept)
     if lost:
@@ -60,6 +68,16 @@ def remarks(kept, unfinished, sections: Sequence[Section], notes: Sequence[str])
     if min(total.values(), default=0) == 1:
         out.append("Where a cell has one seed there is no standard error, and its row no interval.")
     return tuple(out + _settings(kept) + _mixtures(kept))
+
+
+def _scores(kept: Sequence[Run], tasks: Sequence[str]) -> str:
+    """The formula, and where its references come from."""
+    names = dict.fromkeys(run.last.score_convention for run in kept if run.last.score is not None)
+    if not names:
+        return "none, for want of reference returns"
+    said = conventions(_cells(kept), tasks)
+    meaning = "; ".join(f"{name} = {ORIGINS[name]}" for name in names if name in ORIGINS)
+    return f"100 (return - low) / (high - low); {said}" + (f"; {meaning}" if meaning else "")
 
 
 def _place(name_of, run: Run) -> str:

@@ -58,11 +58,10 @@ def text(entry: Entry) -> str:
 
 def markdown(table: Table) -> str:
     """Markdown that also reads well as text: padded columns, wide grids cut into several."""
-    blocks = [f"# {table.title}"]
+    blocks = [f"# {table.title}", "\n".join(f"- **{name}:** {said}" for name, said in table.protocol)]
     for section in table.sections:
         blocks += [f"## {section.heading}", *section.lines]
         blocks += [_grid(part) for part in _parts(section)]
-    blocks += ["## Protocol", "\n".join(f"- **{name}:** {said}" for name, said in table.protocol)]
     if table.notes:
         blocks += ["## Notes", "\n".join(f"- {note}" for note in table.notes)]
     return "\n\n".join(blocks) + "\n"
@@ -88,17 +87,18 @@ def latex(table: Table) -> str:
     return "\n".join(_tabular(section) for section in table.sections)
 
 
-def rich_table(table: Table):
-    """A `rich` renderable for the terminal."""
+def rich_table(table: Table, width: int = WIDTH):
+    """A `rich` renderable for a terminal of `width` characters."""
     from rich import box
     from rich.console import Group
     from rich.table import Table as Grid
     from rich.text import Text
 
     parts: list = [Text(table.title, style="bold")]
+    parts += [Text.assemble((f"{name}: ", "bold"), said) for name, said in table.protocol]
     for section in table.sections:
         parts += [Text("\n" + section.heading, style="bold cyan"), *(Text(line) for line in section.lines)]
-        for part in _parts(section):
+        for part in _parts(section, width):
             grid = Grid(header_style="bold", box=box.SIMPLE_HEAD)
             grid.add_column("card", no_wrap=True)
             for column in part.columns:
@@ -106,9 +106,7 @@ def rich_table(table: Table):
             for name, entries in part.rows:
                 grid.add_row(Text(name), *(Text(text(e), style="bold green" if e.best else "") for e in entries))
             parts.append(grid)
-    parts.append(Text("\nProtocol", style="bold cyan"))
-    parts += [Text.assemble((f"{name}: ", "bold"), said) for name, said in table.protocol]
-    parts += [Text("\nNotes", style="bold cyan")] if table.notes else []
+    parts += [Text("Notes", style="bold cyan")] if table.notes else []
     parts += [Text(f"- {note}") for note in table.notes]
     return Group(*parts)
 
@@ -118,7 +116,7 @@ def _shown(entry: Entry) -> str:
 
 
 def _escape(name: str) -> str:
-    return name.replace("|", "\\|").replace("_", "\\_")
+    return name.replace("|", "\\|")
 
 
 def _widths(section: Section) -> tuple[int, list[int]]:
@@ -128,12 +126,12 @@ def _widths(section: Section) -> tuple[int, list[int]]:
     return first, [max(len(c) for c in [_escape(column), *column_cells]) for column, column_cells in columns]
 
 
-def _parts(section: Section) -> list[Section]:
-    """The section's grid cut so that each part fits in WIDTH."""
+def _parts(section: Section, width: int = WIDTH) -> list[Section]:
+    """The section's grid cut so that each part fits in `width`, if one column does."""
     first, widths = _widths(section)
     groups: list[list[int]] = [[]]
-    for index, width in enumerate(widths):
-        if groups[-1] and first + 4 + sum(widths[i] + 3 for i in groups[-1]) + width + 3 > WIDTH:
+    for index in range(len(widths)):
+        if groups[-1] and first + 4 + sum(widths[i] + 3 for i in [*groups[-1], index]) > width:
             groups.append([])
         groups[-1].append(index)
     return [
@@ -176,6 +174,8 @@ _TEX = {
     "±": "$\\pm$",
     "–": "--",
     "†": "$\\dagger$",
+    "‡": "$\\ddagger$",
+    "…": "\\ldots{}",
     "~": "\\textasciitilde{}",
     "^": "\\textasciicircum{}",
 }

@@ -66,10 +66,12 @@ def labels(found: Sequence[Run]) -> dict[tuple[str, str], str]:
 
 
 def short_names(tasks: Sequence[str]) -> tuple[dict[str, str], str]:
-    """{task: name without what all share}, and the shared pattern ("external/*-v0"), "" where nothing is shared."""
+    """{task: name without what all share}, and the shared pattern ("external/…-v0"), "" where nothing is shared."""
+    if len(set(tasks)) < 2:
+        return {task: task for task in tasks}, ""
     start = tasks[0].rsplit("/", 1)[0] + "/" if "/" in tasks[0] else ""
     end = "-v" + tasks[0].rsplit("-v", 1)[1] if "-v" in tasks[0] else ""
     start = start if all(task.startswith(start) for task in tasks) else ""
     end = end if all(task.endswith(end) for task in tasks) else ""
     short = {task: task[len(start) : len(task) - len(end)] for task in tasks}
-    return short, f"{start}*{end}" if start or end else ""
+    return short, f"{start}…{end}" if start or end else ""

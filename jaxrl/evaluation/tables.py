@@ -16,6 +16,7 @@ from jaxrl.evaluation.scores import Score
 __all__ = ["Entry", "Section", "Table", "csv", "latex", "leaderboard", "markdown", "rich_table"]
 
 Checkpoint = Literal["last", "best", "both"]
+D4RL = "Scaled by D4RL's reference returns only: where data or environment are not D4RL's, not comparable with its tables."
 BOLD = "Bold: the best of a column and what lies within its standard error (in the aggregate: within its interval)."
 
 
@@ -120,7 +121,7 @@ def _sections(board: Board, choose: Choose, when: str, prefix: str, key) -> list
         )
     out.append(_grid(board, board.tasks, choose, _return, f"{prefix}Return", (*warning, *lines), None))
     if d4rl := _differing(board):
-        text = (spread + _aggregate_text("It does not rank the rows."), "References of D4RL; the data need not be D4RL's.")
+        text = (spread + _aggregate_text("It does not rank the rows."), D4RL)
         out.append(_grid(board, d4rl, choose, _d4rl, f"{prefix}D4RL-compatible score", warning + text, key))
     return out
 
@@ -164,7 +165,7 @@ def _aggregate(board: Board, name: str, tasks: Sequence[str], choose: Choose, va
         return Entry()
     cells = [run for task in tasks for run in board.cells.get((name, task), [])]
     diverged = sum(not sound(choose(run)) for run in cells)
-    mark = ("†" if diverged else "") + ("*" if there.shape[1] < len(tasks) else "")
+    mark = ("†" if diverged else "") + ("‡" if there.shape[1] < len(tasks) else "")
     interval = aggregate.bootstrap_interval(key, there)
     middle = float(aggregate.interquartile_mean(there))
     return Entry(middle, math.nan, interval, len(cells), diverged, mark=mark)
@@ -175,7 +176,7 @@ def _marked(entries: list[Entry]) -> list[Entry]:
     means = [e.mean for e in entries if not math.isnan(e.mean)]
     size = max((abs(mean) for mean in means), default=0.0)
     places = 0 if size >= 1000 else 1 if size >= 2 else 2 if size >= 0.2 else 3
-    leaders = [e for e in entries if not math.isnan(e.mean) and "*" not in e.mark]
+    leaders = [e for e in entries if not math.isnan(e.mean) and "‡" not in e.mark]
     if not leaders:
         return [e._replace(places=places) for e in entries]
     top = max(leaders, key=lambda e: e.mean)

@@ -361,7 +361,8 @@ def test_describe_tells_returns_and_origin(root):
     assert told["author"] == ["someone"] and told["algorithm"] == "random"
     assert told["score"] is None and "my/box-v0" in told["no_score"]
     assert told["fingerprint"] == dataset.fingerprint(dataset.from_arrays(load.scaled(load.read("my/box-v0"))[0]))
-    json.dumps(told)
+    assert told["observation_space"] == "Box(-inf, inf, (5,), float64)"
+    json.dumps(told, allow_nan=False)
 
 
 @pytest.mark.skipif(not EXTERNAL, reason="needs JAXRL_EXTERNAL_DATA")

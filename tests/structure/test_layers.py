@@ -44,7 +44,8 @@ HOMES = {
 }
 """Library -> units that may import it; `diagnosis` may import any, to say whether it works."""
 
-HEAVY = {"minari", "gymnasium", "gymnasium_robotics", "matplotlib", "mujoco", "brax", "h5py", "pyarrow", "orbax", "pandas"}
+HEAVY = HOMES.keys() - {"flax", "optax", "tyro"} | {"pandas"}
+"""Libraries that cost a second or more, or that a user may lack."""
 
 
 def upward(module: Module) -> list[str]:

@@ -24,7 +24,9 @@ STRAY = {
     "a machine path": re.compile(r"(^|[^A-Za-z0-9_.~])/(wor[k]|far[m]|roo[t]|hom[e]|User[s]|op[t]/pypi|tm[p]/\w+)\b"),
     "a registry host": re.compile(r"pyp[i]\.org|python[h]osted\.|npm[j]s\.|deb\.[d]ebian\.", re.IGNORECASE),
 }
-UNSAFE = re.compile(r"\b(import pickl[e]|cloudpickl[e]|pickl[e]\.loads?|allow_pickl[e]=True)|(?<![\w.])(eva[l]|exe[c])\(")
+UNSAFE = re.compile(
+    r"\b(import pickl[e]|cloudpickl[e]|pickl[e]\.loads?|allow_pickl[e]=True)|(?<![\w.])(eva[l]|exe[c])\("
+)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -85,7 +87,8 @@ def oversized(module: Module) -> list[str]:
     found = [f"{module.path} has {count} lines; at most {FILE_LINES}"] if count > FILE_LINES else []
     for node in ast.walk(module.tree):
         if isinstance(node, FUNCTIONS) and own_lines(node) > FUNCTION_LINES:
-            found.append(f"{module.path}:{node.lineno} {node.name} has {own_lines(node)} lines; at most {FUNCTION_LINES}")
+            where = f"{module.path}:{node.lineno} {node.name}"
+            found.append(f"{where} has {own_lines(node)} lines; at most {FUNCTION_LINES}")
     return found
 
 
@@ -176,7 +179,8 @@ def test_breaches_are_seen(find, text, part):
 
 
 def test_allowed_things_pass():
-    nested = '"""A file."""\n\n\ndef f():\n    """Sentence."""\n    def g():\n' + "        x = 1\n" * (FUNCTION_LINES - 1)
+    body = "        x = 1\n" * (FUNCTION_LINES - 1)
+    nested = f'"""A file."""\n\n\ndef f():\n    """Sentence."""\n    def g():\n{body}'
     assert oversized(Module("a.py", nested)) == undocumented(Module("a.py", nested)) == []
     assert stray_names(Module("a.py", "key = numpy.random.default_rng(0)\nabandoned = key")) == []
     assert not UNSAFE.search("cost.eval" + "(x); evaluate(x)") and UNSAFE.search("x = eval" + "(text)")

@@ -1,5 +1,6 @@
 """Gymnasium environments as ours (stepped on the host), and ours as Gymnasium's. Gymnasium is imported when called."""
 
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -56,13 +57,16 @@ def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
 
 
 def find(name: str):
-    """The `EnvSpec` of an id: registered with Gymnasium, or one of ours; else InputError that says what to do."""
+    """The `EnvSpec` of an id: registered with Gymnasium ("module:id" imports first), or ours; else InputError that says what to do."""
     import gymnasium
 
     if name.removeprefix("jaxrl/") in suites.names():
         return env_spec(name.removeprefix("jaxrl/"))
+    module, _, rest = name.rpartition(":")
     try:
-        return gymnasium.spec(name)
+        if module:
+            importlib.import_module(module)
+        return gymnasium.spec(rest)
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"unknown environment {name!r}: {reason(error)}") from error
 

@@ -70,11 +70,11 @@ bench: setup ## run a suite and print its leaderboard (SUITE= UPDATES= SEEDS= OU
 speed: setup ## updates per second, against the yardstick where JAXRL_YARDSTICKS is set
 	@set -e; for file in benchmarks/speed/*.py; do $(BIN)/python "$$file" $(ARGS); done
 
-data: setup ## build the embedded datasets
-	@$(BIN)/jaxrl data build $(ARGS)
+data: setup ## build the embedded datasets, or the one named by ID=
+	@$(BIN)/jaxrl data build $(or $(ID),all) $(ARGS)
 
-table: setup ## the tables again, from scores already written (ARGS=)
-	@$(BIN)/jaxrl table $(ARGS)
+table: setup ## a suite's tables again, from scores already written (SUITE= or OUT=)
+	@$(BIN)/jaxrl table $(or $(OUT),results/$(SUITE)) $(ARGS)
 
 new: setup ## an algorithm's file to start from: make new NAME=offline/my_idea PARENT=td3_bc
 	@test -n "$(NAME)" || { echo "make new needs NAME=, as in: make new NAME=offline/my_idea PARENT=td3_bc" >&2; exit 1; }

@@ -91,7 +91,9 @@ def read(file: Path) -> list[Recipe]:
 def behaviours(where: str, environment: str, table: Any) -> tuple[Behaviour, ...]:
     """The behaviours of one quality; InputError for unknown keys, unfit kinds, and fractions that do not sum to one."""
     if not isinstance(table, dict) or set(table) != {"behaviours"} or not table["behaviours"]:
-        raise InputError(f"recipe {where} must hold the key 'behaviours' alone, a list of tables; see datasets/README.md")
+        raise InputError(
+            f"recipe {where} must hold the key 'behaviours' alone, a list of tables; see datasets/README.md"
+        )
     found = []
     for entry in table["behaviours"]:
         for name in entry:
@@ -137,7 +139,14 @@ def episode(key, env: Env, params, numbers: Numbers) -> tuple:
         k_act, k_step = jax.random.split(jax.random.fold_in(k_steps, index))
         action, memory = actor.act(k_act, timestep, memory)
         state, after = env.step(k_step, params, state, action)
-        return (state, after, memory), (timestep.obs, action, after.reward, after.obs, after.terminated, after.truncated)
+        return (state, after, memory), (
+            timestep.obs,
+            action,
+            after.reward,
+            after.obs,
+            after.terminated,
+            after.truncated,
+        )
 
     return jax.lax.scan(one, (state, timestep, actor.start()), jnp.arange(env.spec.horizon))[1]
 

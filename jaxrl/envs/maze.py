@@ -2,7 +2,7 @@
 
 Source: D4RL maze2d (arXiv:2004.07219), layouts and reward (1 a step near the goal, no termination).
 Departures: a square body with damping and clipped speed instead of MuJoCo's ball; a uniform start cell; observations
-centred and scaled; horizons of 150, 250 and 300.
+centred and scaled; horizons of 100, 150 and 200.
 """
 
 from typing import Any, NamedTuple
@@ -40,15 +40,15 @@ LARGE = """\
 #OO#OOO#OGO#
 ############"""
 LAYOUTS = {
-    "PointMaze-UMaze-v0": (UMAZE, 150),
-    "PointMaze-Medium-v0": (MEDIUM, 250),
-    "PointMaze-Large-v0": (LARGE, 300),
+    "PointMaze-UMaze-v0": (UMAZE, 100),
+    "PointMaze-Medium-v0": (MEDIUM, 150),
+    "PointMaze-Large-v0": (LARGE, 200),
 }
 """Name -> layout and horizon."""
 
 HALF = 0.1
 """Half the body's width, in cells."""
-CELLS, SPEED = 2.0, 4.0
+CELLS, SPEED = 2.0, 3.0
 """Cells per unit of an observed position; cells per time per unit of an observed velocity."""
 GAP = 1e-3
 
@@ -63,12 +63,12 @@ class Maze(NamedTuple):
     walls: Any
     goal: Any
     centre: Any
-    force: Any = 8.0
+    force: Any = 6.0
     damping: Any = 1.0
-    max_speed: Any = 4.0
+    max_speed: Any = 3.0
     radius: Any = 0.5
     jitter: Any = 0.3
-    dt: Any = 0.1
+    dt: Any = 0.2
 
 
 def parse(layout: str) -> tuple[np.ndarray, np.ndarray]:

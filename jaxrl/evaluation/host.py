@@ -20,7 +20,7 @@ _POOL: dict[Callable[[], Any], list] = {}
 
 
 class Outcome(NamedTuple):
-    """What an evaluation saw. returns: [members, episodes] float64; lengths: the same, in steps; seconds: of wall time."""
+    """What an evaluation saw. returns: [members, episodes] float64; lengths: the same, in steps; seconds: wall time."""
 
     returns: np.ndarray
     lengths: np.ndarray

@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from jaxrl.core.check import InputError
 from jaxrl.evaluation import aggregate
 from jaxrl.evaluation.runs import Run, labels, runs, short_names, sound
@@ -51,7 +49,9 @@ def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
     width = max(map(len, names)) + 6
     columns = max(1, min(len(ordered), int(figure.get_figwidth() * 14) // width))
     if ordered:
-        figure.legend(ordered.values(), ordered.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+        figure.legend(
+            ordered.values(), ordered.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        )
     _save(figure, Path(path))
 
 
@@ -75,7 +75,11 @@ def _line(axis, found: list[Run], scored: bool, index: int):
     colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
     middle = aggregate.run_mean(values)
     axis.fill_between(updates, low, high, color=colour, alpha=0.13, linewidth=0)
-    style = {"color": colour, "linestyle": dash, "marker": MARKERS[(index + 3 * (index // len(COLOURS))) % len(MARKERS)]}
+    style = {
+        "color": colour,
+        "linestyle": dash,
+        "marker": MARKERS[(index + 3 * (index // len(COLOURS))) % len(MARKERS)],
+    }
     return axis.plot(updates, middle, **style, linewidth=1.5, markersize=3.2, markeredgewidth=0)[0]
 
 

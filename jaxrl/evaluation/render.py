@@ -72,14 +72,17 @@ def csv(table: Table) -> str:
     out = io.StringIO()
     writer = comma.writer(out, lineterminator="\n")
     writer.writerow(["section", "row", "column", "mean", "standard_error", "low", "high", "runs", "diverged"])
-    plain = lambda value: "" if math.isnan(value) else repr(float(value))
     for section in table.sections:
         for name, entries in section.rows:
             for column, e in zip(section.columns, entries, strict=True):
                 low, high = e.interval or (math.nan, math.nan)
-                numbers = [plain(value) for value in (e.mean, e.error, low, high)]
+                numbers = [_plain(value) for value in (e.mean, e.error, low, high)]
                 writer.writerow([section.heading, name, column, *numbers, e.runs, e.diverged])
     return out.getvalue()
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))
 
 
 def latex(table: Table) -> str:
@@ -145,9 +148,11 @@ def _parts(section: Section, width: int = WIDTH) -> list[Section]:
 
 def _grid(section: Section) -> str:
     first, widths = _widths(section)
-    line = lambda name, cells: (
-        f"| {name:<{first}} | " + " | ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)) + " |"
-    )
+
+    def line(name: str, cells: list[str]) -> str:
+        padded = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        return f"| {name:<{first}} | " + " | ".join(padded) + " |"
+
     lines = [line("card", [_escape(column) for column in section.columns])]
     lines.append(f"|:{'-' * (first + 1)}|" + "|".join("-" * (w + 1) + ":" for w in widths) + "|")
     lines += [line(_escape(name), [_shown(entry) for entry in entries]) for name, entries in section.rows]

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,18 +97,23 @@ def read(path: str | os.PathLike, strict: bool = True) -> list[Score]:
 
 
 def repair(path: str | os.PathLike) -> int:
-    """Drop the last line if it is broken, as after a crash in the middle of a write. Returns the number of bytes dropped."""
+    """Drop the last line if it is broken, as after a crash in mid-write. Returns the number of bytes dropped.
+
+    A file that is not there needs no repair. Raises InputError for a file that is not one of scores.
+    """
     path = Path(path)
     if not path.exists():
         return 0
     try:
         with _locked(path, os.O_RDWR) as file:
-            lines = _lines(path)
-            last = lines[-1] if lines else ""
-            cut_header = len(lines) == 1 and (HEADER + "\n").startswith(last)
-            sound = (len(lines) == 1 and not cut_header) or last == HEADER + "\n" or _parse(last) is not None
-            dropped = 0 if sound else len(last.encode())
-            os.ftruncate(file, os.fstat(file).st_size - dropped)
+            data = path.read_bytes()
+            start = data.rfind(b"\n", 0, -1) + 1
+            last = data[start:].decode(errors="replace")
+            if start or not HEADER.startswith(last):
+                _check_header(path, data.split(b"\n", 1)[0].decode(errors="replace"))
+            sound = last == HEADER + "\n" or _parse(last) is not None
+            dropped = 0 if sound else len(data) - start
+            os.ftruncate(file, len(data) - dropped)
             os.fsync(file)
             return dropped
     except OSError as error:
@@ -151,10 +157,10 @@ def _value(name: str, text: str):
 
 def _lines(path) -> list[str]:
     try:
-        text = Path(path).read_bytes().decode(errors="replace").replace("\r\n", "\n")
+        text = Path(path).read_bytes().decode(errors="replace")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; run `jaxrl bench` first") from None
-    return text.splitlines(keepends=True)
+    return [line for line in re.split(r"(?<=\n)", text.replace("\r\n", "\n")) if line]
 
 
 def _check_header(path, line: str) -> None:

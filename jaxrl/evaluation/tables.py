@@ -16,7 +16,9 @@ from jaxrl.evaluation.scores import Score
 __all__ = ["Entry", "Section", "Table", "csv", "latex", "leaderboard", "markdown", "rich_table"]
 
 Checkpoint = Literal["last", "best", "both"]
-D4RL = "Scaled by D4RL's reference returns only: where data or environment are not D4RL's, not comparable with its tables."
+D4RL = (
+    "Scaled by D4RL's reference returns only: where data or environment are not D4RL's, not comparable with its tables."
+)
 BOLD = "Bold: the best of a column and what lies within its standard error (in the aggregate: within its interval)."
 
 
@@ -49,7 +51,9 @@ def leaderboard(scores: Iterable[Score], *, checkpoint: Checkpoint = "last", key
     if checkpoint != "last":
         sections += _sections(board, best, "at the best checkpoint", "Best checkpoint (an oracle): ", key)
     suite = found[0].key[0]
-    return Table(f"Leaderboard: {suite}", protocol(kept, found), tuple(sections), remarks(kept, unfinished, sections, notes))
+    return Table(
+        f"Leaderboard: {suite}", protocol(kept, found), tuple(sections), remarks(kept, unfinished, sections, notes)
+    )
 
 
 def _last(run: Run) -> Score:
@@ -84,7 +88,9 @@ def _values(board: Board, name: str, task: str, choose: Choose, value: Value) ->
 
 def _with(board: Board, value: Value) -> list[str]:
     """Tasks for which the number is known."""
-    there = {task for (_, task), cell in board.cells.items() for run in cell for row in run.rows if value(row) is not None}
+    there = {
+        task for (_, task), cell in board.cells.items() for run in cell for row in run.rows if value(row) is not None
+    }
     return [task for task in board.tasks if task in there]
 
 
@@ -172,7 +178,7 @@ def _aggregate(board: Board, name: str, tasks: Sequence[str], choose: Choose, va
 
 
 def _marked(entries: list[Entry]) -> list[Entry]:
-    """Entries of one column with its best ones marked and the same number of places. Incomplete aggregates never lead."""
+    """Entries of one column, the best marked, with equally many places. Incomplete aggregates never lead."""
     means = [e.mean for e in entries if not math.isnan(e.mean)]
     size = max((abs(mean) for mean in means), default=0.0)
     places = 0 if size >= 1000 else 1 if size >= 2 else 2 if size >= 0.2 else 3

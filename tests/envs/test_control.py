@@ -29,7 +29,9 @@ def test_step_equals_gymnasium(make, tolerance):
     env = make()
     states, actions = cases(env.spec.name, np.random.default_rng(0))
     step = jax.vmap(env.step, (None, None, control.State(0, None), 0))
-    ours = step(jax.random.key(0), env.params, control.State(jnp.asarray(states), jnp.int32(0)), jnp.asarray(actions))[1]
+    ours = step(jax.random.key(0), env.params, control.State(jnp.asarray(states), jnp.int32(0)), jnp.asarray(actions))[
+        1
+    ]
     theirs = gymnasium.make(env.spec.name).unwrapped
     theirs.reset(seed=0)
     terminations = 0

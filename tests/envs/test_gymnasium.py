@@ -61,7 +61,10 @@ def test_host_flattens_dictionaries_and_limits_time():
         ("Hoper-v5", "unknown environment 'Hoper-v5'.*check the id"),
         ("NoSuchPackage/Thing-v0", "unknown environment 'NoSuchPackage/Thing-v0'"),
         ("no_such_module:Thing-v0", "pip install no-such-module"),
-        (EnvSpec("A-v0", entry_point="gymnasium_nowhere.envs:A"), "'A-v0' cannot be made.*pip install gymnasium-nowhere"),
+        (
+            EnvSpec("A-v0", entry_point="gymnasium_nowhere.envs:A"),
+            "'A-v0' cannot be made.*pip install gymnasium-nowhere",
+        ),
         (odd(BOX, gymnasium.spaces.Box(-np.inf, np.inf, (1,))), "'Odd-v0' has unbounded actions"),
         (odd(BOX, gymnasium.spaces.MultiDiscrete([2, 2])), "'Odd-v0' has actions MultiDiscrete"),
         (odd(BOX, gymnasium.spaces.Discrete(3, start=1)), "only Discrete from 0"),

@@ -50,7 +50,9 @@ def test_probe_with_classes_pays_for_the_sign():
 
 def test_bandit_has_a_low_bump_a_high_bump_and_a_valley():
     env = small.bandit()
-    rewards = [float(roll(env, lambda obs, a=a: jnp.full(1, a), jax.random.key(0))[0].reward[0]) for a in (-0.5, 0.0, 0.5)]
+    rewards = [
+        float(roll(env, lambda obs, a=a: jnp.full(1, a), jax.random.key(0))[0].reward[0]) for a in (-0.5, 0.0, 0.5)
+    ]
     np.testing.assert_allclose(rewards, [0.6, 1.6 * np.exp(-6.25), 1.0], atol=1e-4)
 
 

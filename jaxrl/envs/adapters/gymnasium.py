@@ -87,12 +87,16 @@ def describe(name: str, env: Any, horizon: int) -> Spec:
     from gymnasium.spaces import Box, Discrete
 
     if not isinstance(env.observation_space, Box):
-        raise InputError(f"environment {name!r} has observations {env.observation_space}; only ones that flatten to numbers work")
+        raise InputError(
+            f"environment {name!r} has observations {env.observation_space}; only ones that flatten to numbers work"
+        )
     size, space = env.observation_space.shape[0], env.action_space
     if isinstance(space, Discrete) and space.start == 0:
         return Spec(name, size, int(space.n), horizon, discrete=True)
     if not isinstance(space, Box) or len(space.shape) != 1:
-        raise InputError(f"environment {name!r} has actions {space}; only Discrete from 0 and one-dimensional Box ones work")
+        raise InputError(
+            f"environment {name!r} has actions {space}; only Discrete from 0 and one-dimensional Box ones work"
+        )
     low, high = (tuple(float(x) for x in side) for side in (space.low, space.high))
     if not all(map(math.isfinite, low + high)):
         raise InputError(

@@ -234,11 +234,12 @@ def selected(plan: Plan) -> list[Score]:
 
 
 def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
-    """Write `leaderboard.md` and `scores.png` of the rows; returns the table."""
-    table = tables.leaderboard(found, notes=list(notes), checkpoint="both", key=jax.random.key(0))
-    (out / "leaderboard.md").write_text(tables.markdown(table))
+    """Write `leaderboard.md` and `scores.png` of the rows; returns the table of last checkpoints."""
+    notes, key = list(notes), jax.random.key(0)
+    everything = tables.leaderboard(found, notes=notes, checkpoint="both", key=key)
+    (out / "leaderboard.md").write_text(tables.markdown(everything), encoding="utf-8")
     plots.curves(found, out / "scores.png")
-    return table
+    return tables.leaderboard(found, notes=notes, key=key)
 
 
 class Clock:

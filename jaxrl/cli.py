@@ -250,7 +250,9 @@ def show(table, out) -> None:
 
     from jaxrl.evaluation import tables
 
-    Console().print(tables.rich_table(table))
+    console = Console()
+    width = console.width if console.is_terminal else 120
+    Console(width=width).print(tables.rich_table(table, width=width))
     print(f"written: {out}/scores.csv, {out}/leaderboard.md, {out}/scores.png")
 
 

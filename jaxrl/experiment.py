@@ -278,8 +278,9 @@ def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes
     if isinstance(task.env, Env):
         k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
         return lambda state: np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params))
+    every_seed = seeds * (len(keys) // len(seeds))
     return lambda state: host.evaluate(
-        task.env, lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs)), len(keys), episodes, 0
+        task.env, lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs)), every_seed, episodes
     )
 
 

@@ -58,6 +58,7 @@ class Maze(NamedTuple):
 
     walls: [rows, columns] bool. goal, centre: [2]; an observed position is relative to `centre`. force: acceleration
     at an action of 1. damping: share of the speed lost per time. jitter: largest offset of a start from its cell.
+    radius: of the reward around the goal; it takes in the whole goal cell, corners included.
     """
 
     walls: Any
@@ -66,7 +67,7 @@ class Maze(NamedTuple):
     force: Any = 6.0
     damping: Any = 1.0
     max_speed: Any = 3.0
-    radius: Any = 0.5
+    radius: Any = 0.6
     jitter: Any = 0.3
     dt: Any = 0.2
 

@@ -3,7 +3,7 @@
 import atexit
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -32,23 +32,23 @@ class Outcome(NamedTuple):
         return float(self.lengths.sum() / max(self.seconds, 1e-9))
 
 
-def evaluate(env: HostEnv, act: Callable, members: int, episodes: int, seed: int) -> np.ndarray:
+def evaluate(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -> np.ndarray:
     """Undiscounted returns [members, episodes]; see `rollouts`."""
-    return rollouts(env, act, members, episodes, seed).returns
+    return rollouts(env, act, seeds, episodes).returns
 
 
-def rollouts(env: HostEnv, act: Callable, members: int, episodes: int, seed: int) -> Outcome:
-    """Play `episodes` episodes with each of `members` policies.
+def rollouts(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -> Outcome:
+    """Play `episodes` episodes with each of as many policies as there are seeds, the members.
 
     act: observations [members, episodes, D] float32 -> actions [members, episodes, A] in [-1, 1], or class indices
-    [members, episodes]; called once per step for all. An episode's start depends on (seed, episode) only, so members
-    meet the same starts. A member whose action is not finite ends there with a return of NaN. Environments are made on
-    first use and kept for the next evaluation. Raises InputError where sizes do not match `env.spec`.
+    [members, episodes]; called once per step for all. An episode's start depends on (its member's seed, episode) only,
+    so members of one seed meet the same starts. A member whose action is not finite ends there with a return of NaN.
+    Environments are made on first use and kept for the next evaluation. Raises InputError where sizes do not match `env.spec`.
     """
-    count = positive("members", members) * positive("episodes", episodes)
+    count = positive("members", len(seeds)) * positive("episodes", episodes)
     machines = _borrow(env.make, count)
     try:
-        return _play(env, act, machines[:count], (members, episodes), seed)
+        return _play(env, act, machines[:count], seeds, episodes)
     finally:
         _give_back(env.make, machines)
 
@@ -80,9 +80,9 @@ def _give_back(make: Callable[[], Any], machines: list) -> None:
             machine.close()
 
 
-def _play(env: HostEnv, act: Callable, machines: list, shape: tuple[int, int], seed: int) -> Outcome:
-    start, count = time.perf_counter(), len(machines)
-    obs = _reset(env.spec, machines, episode_seeds(seed, shape[1]) * shape[0])
+def _play(env: HostEnv, act: Callable, machines: list, seeds: Sequence[int], episodes: int) -> Outcome:
+    start, count, shape = time.perf_counter(), len(machines), (len(seeds), episodes)
+    obs = _reset(env.spec, machines, [word for seed in seeds for word in episode_seeds(seed, episodes)])
     returns, lengths, alive = np.zeros(count), np.zeros(count, np.int64), np.ones(count, bool)
 
     def step(indices, commands):

@@ -41,7 +41,7 @@ def alone(env, act, seed):
 
 
 def test_returns_equal_a_plain_loop_with_the_documented_seeds():
-    got = host.rollouts(pendulum(), feedback, 2, 3, seed=5)
+    got = host.rollouts(pendulum(), feedback, [5, 5], 3)
     expected = [alone(pendulum(), feedback, seed)[0] for seed in host.episode_seeds(5, 3)]
     np.testing.assert_allclose(got.returns, [expected, expected], rtol=1e-5)
     assert (got.lengths == 200).all() and got.steps_per_second > 0
@@ -52,7 +52,7 @@ def test_members_act_by_their_own_policy_and_finished_episodes_rest():
         balance = (obs[1:, :, 2] + 0.5 * obs[1:, :, 3] > 0).astype(np.int32)
         return np.concatenate([np.zeros((1, *balance.shape[1:]), np.int32), balance])
 
-    got = host.rollouts(cartpole(), act, 2, 3, seed=0)
+    got = host.rollouts(cartpole(), act, [0, 0], 3)
     left = [alone(cartpole(), lambda obs: 0, seed) for seed in host.episode_seeds(0, 3)]
     np.testing.assert_array_equal(got.lengths[0], [steps for _, steps in left])
     np.testing.assert_array_equal(got.returns, got.lengths)
@@ -61,23 +61,23 @@ def test_members_act_by_their_own_policy_and_finished_episodes_rest():
 
 def test_one_policy_call_a_step_and_none_after_the_last_end():
     shapes = []
-    got = host.rollouts(cartpole(), lambda obs: shapes.append(obs.shape) or np.zeros((2, 3), int), 2, 3, seed=0)
+    got = host.rollouts(cartpole(), lambda obs: shapes.append(obs.shape) or np.zeros((2, 3), int), [0, 0], 3)
     assert shapes == [(2, 3, 4)] * got.lengths.max()
 
 
 def test_horizon_cuts():
     env = pendulum()
-    got = host.rollouts(env._replace(spec=env.spec._replace(horizon=7)), feedback, 1, 2, seed=0)
+    got = host.rollouts(env._replace(spec=env.spec._replace(horizon=7)), feedback, [0], 2)
     assert (got.lengths == 7).all()
 
 
 def test_first_episodes_do_not_depend_on_their_number_nor_on_reuse():
     env = pendulum()
-    first = host.evaluate(env, feedback, 1, 2, seed=3)
-    more = host.evaluate(env, feedback, 1, 4, seed=3)
+    first = host.evaluate(env, feedback, [3], 2)
+    more = host.evaluate(env, feedback, [3], 4)
     np.testing.assert_array_equal(first, more[:, :2])
-    np.testing.assert_array_equal(first, host.evaluate(env, feedback, 1, 2, seed=3))
-    assert not np.allclose(first, host.evaluate(env, feedback, 1, 2, seed=4))
+    np.testing.assert_array_equal(first, host.evaluate(env, feedback, [3], 2))
+    assert not np.allclose(first, host.evaluate(env, feedback, [4], 2))
 
 
 def test_environments_are_made_once_and_kept_few():
@@ -89,11 +89,11 @@ def test_environments_are_made_once_and_kept_few():
     envs = [pendulum()._replace(make=maker()) for _ in range(host.KEPT + 1)]
     short = [env._replace(spec=env.spec._replace(horizon=1)) for env in envs]
     for _ in range(2):
-        host.evaluate(short[0], feedback, 2, 2, seed=0)
+        host.evaluate(short[0], feedback, [0, 0], 2)
     assert len(made) == 4
     for env in short[1:]:
-        host.evaluate(env, feedback, 1, 1, seed=0)
-    host.evaluate(short[0], feedback, 1, 1, seed=0)
+        host.evaluate(env, feedback, [0], 1)
+    host.evaluate(short[0], feedback, [0], 1)
     assert len(made) == 4 + host.KEPT + 1, "the maker used longest ago was closed"
 
 
@@ -106,16 +106,16 @@ def test_observe_is_applied_before_the_policy():
 
     env = pendulum(observe=lambda obs: 10 * obs)
     np.testing.assert_allclose(
-        host.evaluate(env, act, 1, 2, 0), host.evaluate(pendulum(), feedback, 1, 2, 0), rtol=1e-4
+        host.evaluate(env, act, [0], 2), host.evaluate(pendulum(), feedback, [0], 2), rtol=1e-4
     )
     assert np.linalg.norm(seen[0][0, 0, :2]) == pytest.approx(10, rel=1e-5)
     assert seen[0].dtype == np.float32
 
 
 def test_threads_give_the_same_returns(monkeypatch):
-    plain = host.evaluate(pendulum(), feedback, 2, 3, seed=1)
+    plain = host.evaluate(pendulum(), feedback, [1, 1], 3)
     monkeypatch.setattr(host, "_threads", lambda machine: 3)
-    np.testing.assert_array_equal(plain, host.evaluate(pendulum(), feedback, 2, 3, seed=1))
+    np.testing.assert_array_equal(plain, host.evaluate(pendulum(), feedback, [1, 1], 3))
 
 
 def test_actions_are_clipped_and_scaled():
@@ -131,7 +131,7 @@ def test_member_with_broken_actions_is_nan_and_the_others_go_on():
         actions[1] = np.nan
         return actions
 
-    got = host.rollouts(pendulum(), act, 2, 2, seed=0)
+    got = host.rollouts(pendulum(), act, [0, 0], 2)
     assert np.isnan(got.returns[1]).all() and (got.lengths[1] == 0).all()
     assert np.isfinite(got.returns[0]).all() and (got.lengths[0] == 200).all()
 
@@ -139,8 +139,8 @@ def test_member_with_broken_actions_is_nan_and_the_others_go_on():
 def test_wrong_sizes_are_refused():
     with pytest.raises(InputError, match="spec says"):
         env = pendulum()
-        host.evaluate(env._replace(spec=env.spec._replace(obs=4)), feedback, 1, 1, 0)
+        host.evaluate(env._replace(spec=env.spec._replace(obs=4)), feedback, [0], 1)
     with pytest.raises(InputError, match=r"shape \(1, 1, 2\)"):
-        host.evaluate(pendulum(), lambda obs: np.zeros((1, 1, 2)), 1, 1, 0)
+        host.evaluate(pendulum(), lambda obs: np.zeros((1, 1, 2)), [0], 1)
     with pytest.raises(InputError, match="episodes is 0"):
-        host.evaluate(pendulum(), feedback, 1, 0, 0)
+        host.evaluate(pendulum(), feedback, [0], 0)

@@ -15,7 +15,7 @@ from jaxrl.core import hyper as records
 from jaxrl.core import versions
 from jaxrl.core.check import InputError, positive
 from jaxrl.data.reference import no_reference
-from jaxrl.evaluation import plots, scores, tables
+from jaxrl.evaluation import plots, published, scores, tables
 from jaxrl.evaluation.scores import Score
 from jaxrl.experiment import Checkpoint, Result, sweep
 
@@ -235,9 +235,10 @@ def selected(plan: Plan) -> list[Score]:
 
 def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
     """Write `leaderboard.md` and `scores.png` of the rows; returns the table of last checkpoints."""
-    notes, key = list(notes), jax.random.key(0)
+    cautions = [note for name in sorted({row.suite for row in found}) for note in suites.remarks(name)]
+    notes, key = list(dict.fromkeys([*cautions, *notes, *published.remarks(found)])), jax.random.key(0)
     everything = tables.leaderboard(found, notes=notes, checkpoint="both", key=key)
-    (out / "leaderboard.md").write_text(tables.markdown(everything), encoding="utf-8")
+    (out / "leaderboard.md").write_text(tables.markdown(everything) + published.section(found), encoding="utf-8")
     plots.curves(found, out / "scores.png")
     return tables.leaderboard(found, notes=notes, key=key)
 

@@ -1,4 +1,4 @@
-"""The embedded datasets: recipes in TOML -> scripted episodes in JAX -> Minari datasets with measured reference scores."""
+"""The embedded datasets: recipes in TOML -> scripted episodes in JAX -> Minari datasets with reference scores."""
 
 import json
 import time
@@ -46,7 +46,7 @@ class Behaviour(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """One dataset. steps: at least so many, in whole episodes. low, high: whose mean returns are the scores 0 and 100."""
+    """One dataset. steps: at least so many, in whole episodes. low, high: whose mean returns are scores 0 and 100."""
 
     dataset_id: str
     environment: str

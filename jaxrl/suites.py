@@ -1,6 +1,7 @@
 """Suites: which cards on which tasks, with which settings, for how many seeds and updates. Read from TOML, checked whole."""
 
 import fnmatch
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ from jaxrl.core.check import InputError, known, positive
 from jaxrl.experiment import settings
 
 FOLDER = "benchmarks/suites"
+FORM = f"see {FOLDER}/quick.toml for the form"
+COUNTS = ("updates", "seeds", "checkpoints", "episodes")
+KINDS = {str: "text", list: "a list in [ ]", dict: "a table of settings", int: "a whole number of at least 1"}
 
 
 class Suite(NamedTuple):
@@ -45,26 +49,69 @@ def names() -> list[str]:
 
 
 def read(name: str) -> Suite:
-    """The suite of that name, or of a TOML file's path; InputError for anything in it that is unknown."""
+    """The suite of that name, or of a TOML file's path; InputError for anything in it that is unknown or ill-formed."""
     path = Path(name) if name.endswith(".toml") else paths.shared(FOLDER) / f"{known('suite', name, names())}.toml"
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"suite file {path} cannot be read ({error}); see {FOLDER}/quick.toml for the form") from error
-    table = {"common": {}, "override": [], "card": {}, "notes": [], **table}
-    needed = {"title", "tasks", "cards", "updates", "seeds", "checkpoints", "episodes"}
-    for key in table:
-        known(f"key of suite {path.stem}", key, needed | {"common", "override", "card", "notes"})
-    for key in sorted(needed - table.keys()):
-        raise InputError(f"suite {path.stem} lacks {key!r}; see {FOLDER}/quick.toml for the form")
-    counts = {key: positive(f"{key} of suite {path.stem}", table[key]) for key in ("updates", "seeds", "checkpoints", "episodes")}
-    suite = Suite(
-        path.stem, table["title"], tuple(table["tasks"]), tuple(table["cards"]), **counts,
-        common=table["common"], per_card=table["card"], overrides=tuple(table["override"]), notes=tuple(table["notes"]),
-    )  # fmt: skip
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"suite file {path} cannot be read ({error}); {FORM}") from error
+    suite = parsed(path.stem, table)
+    everything = set().union(*(names_of(known("card", card, registry.cards())) for card in suite.cards))
+    for key in suite.common:
+        known(f"setting in [common] of suite {suite.name}", key, everything)
+    for card in suite.per_card:
+        known(f"card with settings in suite {suite.name}", card, suite.cards)
     for job in jobs(suite):
         check(job)
+    for row in suite.overrides:
+        if not any(matches(row, card, task) for card in suite.cards for task in suite.tasks):
+            raise InputError(f"override {row} of suite {suite.name} is for no card and task of the suite; {FORM}")
     return suite
+
+
+def parsed(name: str, table: dict[str, Any]) -> Suite:
+    """The suite in a file's table; InputError for keys that are unknown, missing, or of a wrong type."""
+    needed = {"title", "tasks", "cards", *COUNTS}
+    for key in table:
+        known(f"key of suite {name}", key, needed | {"common", "override", "card", "notes"})
+    for key in sorted(needed - table.keys()):
+        raise InputError(f"suite {name} lacks {key!r}; {FORM}")
+    table = {"common": {}, "override": [], "card": {}, "notes": [], **table}
+    lists = {key: tuple(typed_list(name, key, table[key], str)) for key in ("tasks", "cards", "notes")}
+    for key in ("tasks", "cards"):
+        if not lists[key] or len(set(lists[key])) < len(lists[key]):
+            raise InputError(f"{key} of suite {name} are {table[key]}; list at least one, and none twice")
+    overrides = tuple(typed_list(name, "override", table["override"], dict))
+    for row in overrides:
+        for key in ("card", "task"):
+            typed(name, f"{key} of an override", row.get(key, ""), str)
+    per_card = typed(name, "card", table["card"], dict)
+    return Suite(
+        name,
+        typed(name, "title", table["title"], str),
+        **lists,
+        **{key: positive(f"{key} of suite {name}", typed(name, key, table[key], int)) for key in COUNTS},
+        common=typed(name, "common", table["common"], dict),
+        per_card={card: typed(name, f"card.{card}", row, dict) for card, row in per_card.items()},
+        overrides=overrides,
+    )
+
+
+def typed(suite: str, key: str, value: Any, kind: type) -> Any:
+    """`value` if it is of that kind; else an InputError."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{key} of suite {suite} is {value!r}; it must be {KINDS[kind]}; {FORM}")
+    return value
+
+
+def typed_list(suite: str, key: str, value: Any, kind: type) -> list:
+    """`value` if it is a list of things of that kind; else an InputError."""
+    return [typed(suite, f"an entry of {key}", entry, kind) for entry in typed(suite, key, value, list)]
+
+
+def remarks(name: str) -> list[str]:
+    """Notes of the project's suite of that name; none for any other name."""
+    return list(read(name).notes) if name in names() else []
 
 
 def jobs(suite: Suite, extra: dict[str, Any] = {}) -> list[Job]:
@@ -80,9 +127,14 @@ def options(suite: Suite, card: str, task: str, extra: dict[str, Any]) -> dict[s
     chosen = {name: value for name, value in suite.common.items() if name in owned}
     chosen |= suite.per_card.get(card, {})
     for row in suite.overrides:
-        if fnmatch.fnmatch(card, row.get("card", "*")) and fnmatch.fnmatch(task, row.get("task", "*")):
+        if matches(row, card, task):
             chosen |= {name: value for name, value in row.items() if name not in ("card", "task")}
     return chosen | {name: value for name, value in extra.items() if name in owned}
+
+
+def matches(row: dict[str, Any], card: str, task: str) -> bool:
+    """Whether an override is for that card on that task."""
+    return fnmatch.fnmatchcase(card, row.get("card", "*")) and fnmatch.fnmatchcase(task, row.get("task", "*"))
 
 
 def names_of(card: str) -> set[str]:
@@ -92,7 +144,10 @@ def names_of(card: str) -> set[str]:
 
 
 def check(job: Job) -> None:
-    """InputError where the job's options are not the card's."""
+    """InputError where the job's options are not the card's, or a value is not what the option takes."""
+    for name, value in job.options.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f"setting {name} of {job.card} is {value!r}; it must be true, false or a finite number")
     rest = {name: value for name, value in job.options.items() if name != "batch"}
     settings(registry.card(job.card), rest, job.options.get("batch"))
 

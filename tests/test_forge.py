@@ -54,8 +54,8 @@ def test_the_ladder_climbs_and_scores_are_measured(built):
         dataset, pair = loaded(name)
         means[quality] = episode_returns(dataset).mean()
         pairs.add(pair)
-        assert len(episode_returns(dataset)) == 40
-        assert dataset.steps.truncated.sum() == 40
+        assert len(episode_returns(dataset)) == 60
+        assert dataset.steps.truncated.sum() == 60
         assert dataset.steps.terminated.sum() == 0
     assert means["random"] < means["medium-replay"] < means["medium"] < means["expert"]
     assert len(pairs) == 1

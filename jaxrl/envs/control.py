@@ -3,6 +3,7 @@
 Source: `gymnasium.envs.classic_control` (same dynamics, rewards, terminations and time limits), in float32.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ class CartPole(NamedTuple):
     length: Any = 0.5
     force: Any = 10.0
     dt: Any = 0.02
-    angle_limit: Any = 12 * 2 * 3.141592653589793 / 360
+    angle_limit: Any = 12 * 2 * math.pi / 360
     position_limit: Any = 2.4
 
 
@@ -54,8 +55,8 @@ class Acrobot(NamedTuple):
     centre2: Any = 0.5
     inertia: Any = 1.0
     torque: Any = 1.0
-    max_speed1: Any = 4 * 3.141592653589793
-    max_speed2: Any = 9 * 3.141592653589793
+    max_speed1: Any = 4 * math.pi
+    max_speed2: Any = 9 * math.pi
     dt: Any = 0.2
 
 
@@ -82,7 +83,7 @@ def wrap(angle):
 
 
 def pendulum() -> Env:
-    """Pendulum-v1: swing up and hold; obs (cos, sin, speed), one torque, reward -(angle² + 0.1 speed² + 0.001 torque²)."""
+    """Pendulum-v1: swing up, hold; obs (cos, sin, speed), a torque, reward -(angle² + 0.1 speed² + 0.001 torque²)."""
     spec = Spec("Pendulum-v1", obs=3, action=1, horizon=200, low=(-2.0,), high=(2.0,))
 
     def draw(key, params):
@@ -109,7 +110,7 @@ def cartpole() -> Env:
         return jax.random.uniform(key, (4,), minval=-0.05, maxval=0.05)
 
     def move(key, params, values, action):
-        position, speed, angle, spin = values
+        _, speed, angle, spin = values
         force = jnp.where(action == 1, params.force, -params.force)
         total, moment = params.cart_mass + params.pole_mass, params.pole_mass * params.length
         push = (force + moment * spin**2 * jnp.sin(angle)) / total

@@ -80,7 +80,7 @@ def parse(layout: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def maze(name: str) -> Env:
-    """The maze of that name in `LAYOUTS`; obs (x, y, vx, vy) scaled to about [-2.5, 2.5], action a force in [-1, 1]²."""
+    """A maze by name; obs (x, y, vx, vy) scaled to about [-2.5, 2.5], action a force in [-1, 1]²."""
     layout, horizon = LAYOUTS[name]
     walls, goal = parse(layout)
     centre = (np.array(walls.shape[::-1], np.float32) - 1) / 2

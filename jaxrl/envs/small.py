@@ -1,4 +1,4 @@
-"""Small environments with known answers: probes that fail one part of a learner each, a point mass, a linear-quadratic task."""
+"""Small environments with known answers: probes that each fail one part of a learner, a point mass, a linear system."""
 
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ class PointMass(NamedTuple):
 
 
 def point_mass() -> Env:
-    """Double integrator in the plane, 50 steps; obs (position, velocity), reward minus the squared distance to the goal."""
+    """Double integrator in the plane, 50 steps; obs (position, velocity), reward minus the squared distance to goal."""
     spec = Spec("PointMass-v0", obs=4, action=2, horizon=50, low=(-1.0, -1.0), high=(1.0, 1.0))
 
     def draw(key, params):

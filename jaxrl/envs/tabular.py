@@ -54,10 +54,10 @@ def chain(states: int = 5, discount: float = 0.9) -> MDP:
 
 
 def grid(layout: str, discount: float = 0.95, slip: float = 0.0) -> MDP:
-    """A maze from a map of '#', 'O' and one 'G'; moves up, down, left, right; states are the free cells in reading order.
+    """A maze from a map of '#', 'O' and one 'G'; moves up, down, left, right; states: free cells in reading order.
 
-    A move into a wall stays. With probability `slip` the move is a random one. The goal pays 1 a step and is never left;
-    starts are uniform over the other cells.
+    A move into a wall stays. With probability `slip` the move is a random one. The goal pays 1 a step and is never
+    left; starts are uniform over the other cells.
     """
     cells = np.array([list(line) for line in layout.splitlines()])
     free = [tuple(cell) for cell in np.argwhere(cells != "#")]

@@ -105,7 +105,7 @@ def test_ours_step_as_in_jax_in_physical_units():
 
 def test_env_spec_is_gymnasiums_own_where_it_has_one():
     assert adapter.env_spec("Pendulum-v1") == gymnasium.spec("Pendulum-v1")
-    assert json.loads(adapter.env_spec("PointMaze-Large-v0").to_json())["max_episode_steps"] == 300
+    assert json.loads(adapter.env_spec("PointMaze-Large-v0").to_json())["max_episode_steps"] == 200
     with pytest.raises(InputError, match="unknown environment"):
         adapter.env_spec("PointMaze-Huge-v0")
 

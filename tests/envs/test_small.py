@@ -43,7 +43,7 @@ def test_probes_with_continuous_actions(action):
 def test_probe_with_classes_pays_for_the_sign():
     env = small.by_class()
     for seed in range(6):
-        right, obs = roll(env, lambda obs: (obs[0] > 0).astype(jnp.int32), jax.random.key(seed))
+        right, _ = roll(env, lambda obs: (obs[0] > 0).astype(jnp.int32), jax.random.key(seed))
         wrong, _ = roll(env, lambda obs: (obs[0] <= 0).astype(jnp.int32), jax.random.key(seed))
         assert (right.reward[0], wrong.reward[0]) == (1, 0)
 

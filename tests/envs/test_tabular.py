@@ -41,7 +41,7 @@ def test_sampled_returns_match_the_exact_value():
     exact = float(mdp.start @ tabular.evaluate(mdp, uniform)[0])
 
     def episode(key):
-        state, first = env.reset(jax.random.fold_in(key, 1000), env.params)
+        state, _ = env.reset(jax.random.fold_in(key, 1000), env.params)
 
         def one(carry, index):
             k_act, k_step = jax.random.split(jax.random.fold_in(key, index))

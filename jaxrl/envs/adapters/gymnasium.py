@@ -57,7 +57,7 @@ def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
 
 
 def find(name: str):
-    """The `EnvSpec` of an id: registered with Gymnasium ("module:id" imports first), or ours; else InputError that says what to do."""
+    """`EnvSpec` of an id that Gymnasium knows ("module:id" imports a module first), or of ours; else InputError."""
     import gymnasium
 
     if name.removeprefix("jaxrl/") in suites.names():

@@ -14,8 +14,8 @@ CONSTRAINTS := constraints/$(if $(filter 3.11,$(VERSION)),py311,py312).txt
 STAMP := .venv/.installed-$(or $(VERSION),none)-$(firstword $(shell printf %s '$(CURDIR)' | cksum))
 BIN := .venv/bin
 RUN_FLAGS = $(if $(UPDATES),--updates $(UPDATES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(OUT),--out $(OUT)) $(ARGS)
-# Small programs: one thread a worker is as fast, and two workers do not fight over the cores.
-PARALLEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadfile)
+# Tracing and compiling small programs takes one core, so two workers nearly halve the time (groups: tests/conftest.py).
+PARALLEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadgroup)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -62,7 +62,7 @@ test-fast: setup ## the fast tests
 	$(BIN)/pytest -q -m "not slow" $(PARALLEL) $(ARGS)
 
 test-slow: setup ## the tests that train
-	$(BIN)/pytest -q -m slow $(ARGS)
+	$(BIN)/pytest -q -m slow $(PARALLEL) $(ARGS)
 
 bench: setup ## run a suite and print its leaderboard (SUITE= UPDATES= SEEDS= OUT=)
 	@$(BIN)/jaxrl bench $(SUITE) $(RUN_FLAGS)

@@ -310,8 +310,7 @@ def data_info(arguments) -> int:
     from jaxrl import forge
     from jaxrl.data import load
 
-    if arguments.id in forge.recipes() and load.find(arguments.id) is None:
-        forge.build(arguments.id)
+    forge.ensure(arguments.id)
     facts = load.describe(arguments.id)
     if arguments.json:
         print(json.dumps(facts, indent=1, default=str))

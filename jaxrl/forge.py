@@ -16,7 +16,7 @@ import numpy as np
 from jaxrl.core import paths
 from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.types import Env, Policy, Reference, Spec
-from jaxrl.data import export
+from jaxrl.data import export, local
 from jaxrl.data.dataset import Arrays
 from jaxrl.envs import maze, scripted, suites
 from jaxrl.envs.adapters import gymnasium as adapter
@@ -188,6 +188,29 @@ def references(environment: str, seed: int, low: tuple, high: tuple, episodes: i
     return first, second
 
 
+def ensure(dataset_id: str, report: Callable[[str], Any] = print) -> None:
+    """Build an embedded dataset that is absent, or that was built from another recipe; other ids are left alone."""
+    recipe = recipes().get(dataset_id)
+    if recipe is None:
+        return
+    folder = local.find(dataset_id)
+    if folder is None or (folder.is_relative_to(paths.built()) and recipe_of(folder) != stored(recipe)):
+        build(dataset_id, report=report)
+
+
+def stored(recipe: Recipe) -> str:
+    """The recipe as it stands in a dataset's metadata."""
+    return json.dumps(recipe._asdict())
+
+
+def recipe_of(folder: Path) -> str:
+    """The recipe that a dataset was built from, "" where its metadata has none."""
+    try:
+        return json.loads((folder / "data" / "metadata.json").read_text()).get("jaxrl_recipe", "")
+    except (OSError, ValueError):
+        return ""
+
+
 def build(
     dataset_id: str, root: Path | None = None, report: Callable[[str], Any] = print, recipe: Recipe | None = None
 ) -> Path:
@@ -226,6 +249,6 @@ def publish(dataset_id: str, arrays: Arrays, root: Path, pair: tuple[float, floa
         observation_space=spaces[0],
         action_space=spaces[1],
         references=Reference(*pair, "metadata", origin),
-        metadata={"algorithm_name": "scripted", "jaxrl_recipe": json.dumps(recipe._asdict())},
+        metadata={"algorithm_name": "scripted", "jaxrl_recipe": stored(recipe)},
         replace=True,
     )

@@ -1,4 +1,4 @@
-"""Suites: which cards on which tasks, with which settings, for how many seeds and updates. Read from TOML, checked whole."""
+"""Suites: which cards on which tasks, with which settings, for how many seeds and updates; TOML, checked whole."""
 
 import fnmatch
 import math
@@ -160,7 +160,7 @@ def check_extra(suite: Suite, extra: dict[str, Any]) -> None:
 
 
 def canonical(card: str, chosen: dict[str, Any]) -> str:
-    """Options that differ from the card's defaults as `a=1;b=2`, in order of name: a run's identity beside card and task."""
+    """Options that differ from the card's defaults as `a=1;b=2`, by name: a run's identity beside card and task."""
     entry = registry.card(card)
     defaults = {"batch": entry.batch, **entry.numbers(), **entry.structure(), **entry.preparation()}
     return ";".join(f"{name}={show(chosen[name])}" for name in sorted(chosen) if chosen[name] != defaults.get(name))

@@ -15,8 +15,7 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
     """
     from jaxrl import forge
 
-    if dataset_id in forge.recipes() and minari.find(dataset_id) is None:
-        forge.build(dataset_id)
+    forge.ensure(dataset_id)
     logged = minari.read(dataset_id, download=download)
     arrays, _ = minari.scaled(logged)
     env = environment_of(logged, dataset_id)

@@ -15,6 +15,8 @@ os.environ.setdefault("MUJOCO_GL", "disabled")
 import jax
 import pytest
 
+from jaxrl.core.card import Card
+
 STRICT = {
     "jax_numpy_rank_promotion": "raise",
     "jax_legacy_prng_key": "error",
@@ -46,6 +48,25 @@ def external_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"JAXRL_EXTERNAL_DATA is {folder!r}, which is not a folder; correct or unset it")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Under pytest-xdist a worker gets whole files or, where tests run for every card, all of a card's tests in a file.
+
+    So what a file or a card compiles is compiled once.
+    """
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def group(item) -> str:
+    """Name of the tests that belong together: the file's, with the card's where the test has one."""
+    parameters = getattr(item, "callspec", None)
+    values = list(parameters.params.values()) if parameters else []
+    nested = [part for value in values if type(value) is tuple for part in value]
+    cards = [value.name for value in [*values, *nested] if isinstance(value, Card)]
+    return "-".join([item.path.relative_to(ROOT).as_posix(), *cards[:1]])
 
 
 def pytest_runtest_setup(item):

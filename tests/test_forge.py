@@ -152,3 +152,16 @@ def test_unknown_dataset_and_unwritable_folder(tmp_path):
 
 def test_recipes_lie_where_paths_says():
     assert (paths.shared("datasets/recipes") / "pendulum.toml").is_file()
+
+
+def test_a_set_built_from_another_recipe_is_built_again(built, monkeypatch):
+    dataset_id = "embedded/pendulum-random-v0"
+    said = []
+    older, current = small(dataset_id, 600), small(dataset_id, 400)
+    for recipe in (older, current, current):
+        monkeypatch.setattr(forge, "recipes", lambda recipe=recipe: {dataset_id: recipe})
+        forge.ensure(dataset_id, report=said.append)
+    assert len(said) == 2
+    assert len(loaded(dataset_id)[0].last) == 400
+    forge.ensure("somebody/else-v0", report=said.append)
+    assert len(said) == 2

@@ -1,7 +1,7 @@
 """Published D4RL scores as acceptance bands, and which Minari set stands where which D4RL set stood.
 
-Bands go from the lowest to the highest published mean, each widened by its own standard deviation. They are of other data
-than Minari's, so they are shown apart from our numbers and never beside them.
+Bands go from the lowest to the highest published mean, each widened by its own standard deviation. They are of other
+data than Minari's, so they are shown apart from our numbers and never beside them.
 """
 
 import csv
@@ -91,7 +91,7 @@ def remarks(scores: Iterable[Score]) -> list[str]:
     if not found:
         return []
     return [
-        f"Published D4RL v2 bands of {len(found)} cells stand at the end of leaderboard.md; they are of different data "
+        f"Published D4RL v2 bands of {len(found)} cell{'s' * (len(found) > 1)} stand at the end of leaderboard.md; they are of different data "
         "and no number of ours is compared with them."
     ]
 
@@ -103,10 +103,10 @@ def section(scores: Iterable[Score]) -> str:
         return ""
     lines = [
         f"\n## {HEADING}\n",
-        "**Different data:** the bands are of D4RL's v2 sets on v2 bodies, the tables above of Minari's sets, which bear "
-        "the same quality in their names but are new data on other bodies. The two are never compared silently: a number "
-        "above inside or outside a band says nothing about the implementation.\n",
-        f"Normalized score, from the lowest to the highest published mean, each widened by its standard deviation "
+        "**Different data:** the bands are of D4RL's v2 sets, the tables above of Minari's sets, which bear the same "
+        "quality in their names but are new data on v5 bodies. The two are never compared silently: a number above "
+        "that lies inside or outside a band says nothing about the implementation.\n",
+        "Normalized score, from the lowest to the highest published mean, each widened by its standard deviation "
         f"({FOLDER}/bands.csv). Sources: {SOURCES}.\n",
         "| card | our data | published data | band | means of the sources |",
         "|:-----|:---------|:---------------|-----:|:---------------------|",

@@ -35,7 +35,7 @@ def make(name: str, spec: Spec, **structure) -> Algorithm:
 
 
 def grid(name: str, **values):
-    """A card's hyperparameters for every combination of the listed values, stacked on a leading axis, last name fastest."""
+    """A card's hyperparameters for every combination of the listed values, stacked; the last name varies fastest."""
     return records.grid(registry.card(name).hyper, **values)
 
 
@@ -256,7 +256,8 @@ def prepared(card: Card, task: Task, chosen: Settings) -> Task:
         )
     if chosen.batch > size(task.dataset):
         raise InputError(
-            f"batch of {chosen.batch} is larger than dataset {task.name} with {size(task.dataset)} steps; choose a smaller one"
+            f"batch of {chosen.batch} is larger than dataset {task.name} with {size(task.dataset)} steps; "
+            "choose a smaller one"
         )
     return card.prepare(task, **chosen.preparation)
 

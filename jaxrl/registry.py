@@ -3,26 +3,33 @@
 import functools
 import importlib
 import pkgutil
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from jaxrl.core.card import Card
 from jaxrl.core.check import known
 
 
 @functools.cache
-def cards() -> MappingProxyType[str, Card]:
-    """{name: Card}, from each module under `jaxrl.algorithms` that ends with a CARD."""
+def modules() -> MappingProxyType[str, ModuleType]:
+    """{card's name: module}, for each module under `jaxrl.algorithms` that ends with a CARD."""
     import jaxrl.algorithms as root
 
-    found: dict[str, Card] = {}
+    found: dict[str, ModuleType] = {}
     for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
-        found_card = getattr(importlib.import_module(info.name), "CARD", None)
-        if found_card is None:
+        module = importlib.import_module(info.name)
+        own = getattr(module, "CARD", None)
+        if own is None:
             continue
-        if found_card.name in found or found_card.name != info.name.rsplit(".", 1)[-1]:
-            raise ValueError(f"{info.name}: the card's name {found_card.name!r} is taken or not the file's name")
-        found[found_card.name] = found_card
+        if own.name in found or own.name != info.name.rsplit(".", 1)[-1]:
+            raise ValueError(f"{info.name}: the card's name {own.name!r} is taken or not the file's name")
+        found[own.name] = module
     return MappingProxyType(found)
+
+
+@functools.cache
+def cards() -> MappingProxyType[str, Card]:
+    """{name: Card} of all cards."""
+    return MappingProxyType({name: module.CARD for name, module in modules().items()})
 
 
 def card(name: str) -> Card:
@@ -32,4 +39,4 @@ def card(name: str) -> Card:
 
 def family(name: str) -> str:
     """The folder that a card's file lies in."""
-    return cards()[name].make.__module__.split(".")[-2]
+    return modules()[name].__name__.split(".")[-2]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def to_go(reward, last, discount=1.0):
-    """Discounted return from each step to the end of its episode; reward [T], last [T] (1 at an episode's final step)."""
+    """Discounted return from each step to its episode's end; reward [T], last [T] (1 at an episode's final step)."""
 
     def back(ahead, step):
         reward, last = step

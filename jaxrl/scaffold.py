@@ -1,4 +1,4 @@
-"""A new card's file, written from a parent's: equal to the parent at the start, so that it passes the contract tests."""
+"""A new card's file, written from a parent's and equal to it at the start, so that it passes the contract tests."""
 
 import datetime
 import re

@@ -238,7 +238,7 @@ def test_bands_stand_apart_from_our_numbers():
         "| td3_bc | mujoco/hopper/medium-v0 | hopper-medium-v2 | 41.9 … 68.5 | C 60.4; U 62.3; K 60.8; J 46.5; R 60.9 |"
     ]
     assert "123.4" not in section
-    assert "bands of 1 cell stand" in published.remarks(scores)[0]
+    assert "1 of these cells" in published.remarks(scores)[0]
     assert published.section([row()]) == "" and published.remarks([row()]) == []
 
 

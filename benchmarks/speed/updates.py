@@ -20,6 +20,7 @@ import numpy as np
 from jaxrl import registry
 from jaxrl.compose.learn import part_key
 from jaxrl.core import hyper as records
+from jaxrl.core.tree import take
 from jaxrl.core.types import Dataset, Spec, Transition
 from jaxrl.data import samplers
 from jaxrl.sources.logged import logged
@@ -115,7 +116,9 @@ def against_yardstick(module, seeds: int, updates: int, repeats: int) -> str:
     rate = {name: seeds * updates / spent for name, spent in seconds.items()}
     many = "seed" if seeds == 1 else "seeds"
     ratio = rate["ours"] / rate["theirs"]
-    return f"td3_bc, {seeds} {many}: {ratio:.2f} x yardstick ({rate['ours']:.0f} against {rate['theirs']:.0f} updates/s)"
+    return (
+        f"td3_bc, {seeds} {many}: {ratio:.2f} x yardstick ({rate['ours']:.0f} against {rate['theirs']:.0f} updates/s)"
+    )
 
 
 def difference_from(module, updates: int = 10) -> float:
@@ -131,10 +134,14 @@ def difference_from(module, updates: int = 10) -> float:
     layers = lambda params: [(params[f"Dense_{i}"]["kernel"], params[f"Dense_{i}"]["bias"]) for i in range(3)]
     actor, critic = layers(state.params["actor"]), layers(state.params["critic"])
     theirs |= {"a": actor, "ta": actor, "c": critic, "tc": critic}
-    update, their_critic, their_actor = jax.jit(algorithm.update), jax.jit(module.critic_update), jax.jit(module.actor_update)
+    update, their_critic, their_actor = (
+        jax.jit(algorithm.update),
+        jax.jit(module.critic_update),
+        jax.jit(module.actor_update),
+    )
     for i in range(updates):
         key = jax.random.key(100 + i)
-        batch = jax.tree.map(lambda x: x[256 * i : 256 * (i + 1)], data)
+        batch = take(data, slice(256 * i, 256 * (i + 1)))
         state, _ = update(key, hyper, state, batch)
         k_noise = jax.random.split(part_key(key, ("critic", "actor"), "critic"), 3)[1]
         rows = (batch.obs, batch.action, batch.reward, batch.next_obs, batch.terminated)

@@ -51,7 +51,7 @@ class View:
 
 
 class Kit(NamedTuple):
-    """What further parts are made of: the actor's head, and `logged(state, hyper, batch, key)`, the View of logged actions."""
+    """What further parts are made of: the actor's head; logged(state, hyper, batch, key) -> View of logged actions."""
 
     pi: heads.Head
     logged: Callable[..., View]
@@ -137,18 +137,26 @@ def actor_critic(
         here = proposed(key, params, batch.obs, critic=critic, batch=batch, hyper=hyper, state=state)
         return sum(term(here) for term in recipe.actor), {}
 
-    def polyak(hyper):
-        return hyper.polyak
-
     init, update = learn(
         {
-            "critic": Part(q.init, critic_loss, lambda h, n: h.critic_lr, polyak, follow_every=delay),
+            "critic": Part(q.init, critic_loss, lambda h, n: h.critic_lr, lambda h: h.polyak, follow_every=delay),
             "actor": Part(
-                pi.init, actor_loss, lambda h, n: h.actor_lr, polyak if recipe.slow_actor else None, delay, delay
+                pi.init,
+                actor_loss,
+                lambda h, n: h.actor_lr,
+                (lambda h: h.polyak) if recipe.slow_actor else None,
+                delay,
+                delay,
             ),
             **{name: make(Kit(pi, logged)) for name, make in others.items()},
         }
     )
+
+    return Algorithm(init, update, *policies(pi))
+
+
+def policies(pi: heads.Head):
+    """(policy, explore) of an actor: its mode, and a proposal with Gaussian noise of `explore_noise`."""
 
     def policy(hyper, state):
         log_prob = functools.partial(pi.log_prob, state.params["actor"]) if pi.log_prob else None
@@ -163,4 +171,4 @@ def actor_critic(
 
         return reactive(act)
 
-    return Algorithm(init, update, policy, explore)
+    return policy, explore

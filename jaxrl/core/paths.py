@@ -18,7 +18,7 @@ def cache() -> Path:
 
 
 def built() -> Path:
-    """Root of the datasets that the project builds itself: `JAXRL_DATA`, else `datasets/built` of a checkout, else the cache."""
+    """Root of the datasets built here: `JAXRL_DATA`, else `datasets/built` of a checkout, else the cache."""
     if os.environ.get("JAXRL_DATA"):
         return Path(os.environ["JAXRL_DATA"])
     checkout = PACKAGE.parent / "datasets"

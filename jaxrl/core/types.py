@@ -1,6 +1,6 @@
 """The records and protocols every other module speaks in.
 
-Axis letters, used everywhere: `B` batch, `T` time, `N` environments, `E` ensemble, `D` observation, `A` action, `S` sweep.
+Axis letters: `B` batch, `T` time, `N` environments, `E` ensemble, `D` observation, `A` action, `S` sweep.
 """
 
 from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ class Env(NamedTuple):
 
 
 class HostEnv(NamedTuple):
-    """An environment stepped outside JAX. make() -> a `gymnasium.Env` with flat observations, in its own action units."""
+    """An environment stepped outside JAX. make() -> a `gymnasium.Env` with flat observations, in its own units."""
 
     spec: Spec
     make: Callable[[], Any]

@@ -35,7 +35,9 @@ def from_arrays(arrays: Arrays) -> Dataset:
     count = len(arrays.reward)
     ends = np.flatnonzero(arrays.last)
     if count == 0 or len(ends) == 0:
-        raise InputError(f"the dataset holds {count} steps and {len(ends)} full episodes; it needs at least one episode")
+        raise InputError(
+            f"the dataset holds {count} steps and {len(ends)} full episodes; it needs at least one episode"
+        )
     ends_of = ends[np.searchsorted(ends, np.arange(count))]
     following = np.minimum(np.arange(count) + 1, ends_of)
     discrete = np.issubdtype(arrays.action.dtype, np.integer)
@@ -75,7 +77,9 @@ def check(dataset: Dataset) -> Dataset:
     """The dataset, if its invariants hold; else an AssertionError naming the broken one. For tests and importers."""
     last, steps = np.asarray(dataset.last), dataset.steps
     index = np.arange(len(last))
-    assert (np.diff(last) >= 0).all() and (last >= index).all() and (last[last] == last).all(), "episodes are not in order"
+    assert (np.diff(last) >= 0).all() and (last >= index).all() and (last[last] == last).all(), (
+        "episodes are not in order"
+    )
     terminated, truncated = np.asarray(steps.terminated), np.asarray(steps.truncated)
     assert (index == last)[terminated > 0].all(), "a step inside an episode is marked as its end"
     assert ((terminated + truncated)[np.unique(last)] > 0).all(), "an episode's end carries no flag"

@@ -1,5 +1,9 @@
 """How published methods prepare a task: the `prepare` of cards. Every keyword can be set from outside."""
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jaxrl.core.card import keywords
 from jaxrl.core.types import Task
 from jaxrl.data import scaling, transforms
 
@@ -31,14 +35,18 @@ def raw(
     return scaling.standardise(task) if standardise else task
 
 
-def varied(**defaults):
+class Preparation(NamedTuple):
     """`raw` with other defaults."""
 
-    def prepare(task, **options):
-        return raw(task, **{**defaults, **options})
+    defaults: Mapping[str, Any]
 
-    prepare.defaults = {**raw.__kwdefaults__, **defaults}
-    return prepare
+    def __call__(self, task: Task, **options) -> Task:
+        return raw(task, **{**self.defaults, **options})
+
+
+def varied(**defaults) -> Preparation:
+    """`raw` with some defaults replaced."""
+    return Preparation({**keywords(raw), **defaults})
 
 
 standardised = varied(standardise=True)

@@ -1,4 +1,4 @@
-"""Scalers: fitted to a dataset, applied to the dataset and to the environment alike, so that networks never normalise."""
+"""Scalers: fitted to a dataset, applied to it and to the environment alike, so that networks never normalise."""
 
 import functools
 

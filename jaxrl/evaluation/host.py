@@ -43,7 +43,8 @@ def rollouts(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -
     act: observations [members, episodes, D] float32 -> actions [members, episodes, A] in [-1, 1], or class indices
     [members, episodes]; called once per step for all. An episode's start depends on (its member's seed, episode) only,
     so members of one seed meet the same starts. A member whose action is not finite ends there with a return of NaN.
-    Environments are made on first use and kept for the next evaluation. Raises InputError where sizes do not match `env.spec`.
+    Environments are made on first use and kept for the next evaluation. Raises InputError where sizes do not match
+    `env.spec`.
     """
     count = positive("members", len(seeds)) * positive("episodes", episodes)
     machines = _borrow(env.make, count)

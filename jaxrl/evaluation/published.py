@@ -91,8 +91,8 @@ def remarks(scores: Iterable[Score]) -> list[str]:
     if not found:
         return []
     return [
-        f"Published D4RL v2 bands of {len(found)} cell{'s' * (len(found) > 1)} stand at the end of leaderboard.md; they are of different data "
-        "and no number of ours is compared with them."
+        f"Published D4RL v2 bands stand at the end of leaderboard.md ({len(found)} of these cells have one); they are "
+        "of different data, and no number here is compared with them."
     ]
 
 

@@ -28,7 +28,12 @@ def run(parts, calls):
 def test_a_delayed_part_moves_on_every_nth_call_and_reports_nan_between():
     seen = run({"slow": part(every=3)}, 6)
     values = [float(state.params["slow"]) for state, _ in seen]
-    assert values[0] == values[1] == 0.0 and values[2] > 0 and values[2] == values[3] == values[4] and values[5] > values[2]
+    assert (
+        values[0] == values[1] == 0.0
+        and values[2] > 0
+        and values[2] == values[3] == values[4]
+        and values[5] > values[2]
+    )
     assert [bool(jnp.isnan(metrics["slow"]["loss"])) for _, metrics in seen] == [True, True, False, True, True, False]
 
 

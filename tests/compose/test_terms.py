@@ -17,7 +17,9 @@ SPEC = Spec("made up", 2, 1, 10, False, (-1.0,), (1.0,))
 
 def view(q_fn=None, *, rows=4, **fields):
     batch = blank_batch(SPEC, rows)
-    base = View(obs=batch.obs, action=batch.action, log_prob=jnp.full(rows, -0.5), q_fn=q_fn, batch=batch, key=jax.random.key(0))
+    base = View(
+        obs=batch.obs, action=batch.action, log_prob=jnp.full(rows, -0.5), q_fn=q_fn, batch=batch, key=jax.random.key(0)
+    )
     return dataclasses.replace(base, **fields)
 
 

@@ -105,9 +105,7 @@ def test_observe_is_applied_before_the_policy():
         return feedback(obs / 10)
 
     env = pendulum(observe=lambda obs: 10 * obs)
-    np.testing.assert_allclose(
-        host.evaluate(env, act, [0], 2), host.evaluate(pendulum(), feedback, [0], 2), rtol=1e-4
-    )
+    np.testing.assert_allclose(host.evaluate(env, act, [0], 2), host.evaluate(pendulum(), feedback, [0], 2), rtol=1e-4)
     assert np.linalg.norm(seen[0][0, 0, :2]) == pytest.approx(10, rel=1e-5)
     assert seen[0].dtype == np.float32
 

@@ -1,6 +1,7 @@
 """%BC: BC on the best tenth of the episodes (arXiv:2106.01345, section 5).
 
-Departures: episodes are ranked by undiscounted return, as in the paper; CORL ranks by discounted return (`rank_discount`).
+Departures: episodes are ranked by undiscounted return, as in the paper; CORL ranks by discounted return
+(`rank_discount`).
 """
 
 from jaxrl.algorithms.imitation import bc

@@ -1,8 +1,8 @@
 """IQL: expectile value, critic bootstrapped from it, advantage-weighted actor (arXiv:2110.06169).
 
-Departures: none from the authors' code for continuous actions (parts in its order: value, actor, critic; the actor's rate
-decays by a cosine; returns rescaled to a range of 1000). Discrete actions take a softmax actor and a Q of the chosen
-action, which the paper leaves open.
+Departures: none from the authors' code for continuous actions: its order of parts (value, actor, critic), the cosine
+decay of the actor's rate, returns rescaled to a range of 1000. Discrete actions, which the paper leaves open, take a
+softmax actor and a Q of the chosen action.
 """
 
 import jax.numpy as jnp

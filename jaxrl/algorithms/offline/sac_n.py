@@ -1,7 +1,7 @@
 """SAC-N: soft actor-critic with the minimum over N critics (arXiv:2110.01548, section 4).
 
-Departures: one update of critics, actor and temperature per call, in this order; the authors' code steps the temperature
-first. N = 10 by default (halfcheetah); the paper uses up to 500.
+Departures: one update of critics, actor and temperature per call, in this order; the authors' code steps the
+temperature first. N = 10 by default (halfcheetah); the paper uses up to 500.
 """
 
 import jax

@@ -1,7 +1,7 @@
 """TD3+BC: TD3 whose actor also clones the data (arXiv:2106.06860).
 
-Departures: none from the paper. As in the authors' code the cloning term averages over action dimensions, only the first
-critic drives the actor, and targets move on the actor's updates.
+Departures: none from the paper. As in the authors' code the cloning term averages over action dimensions, only the
+first critic drives the actor, and targets move on the actor's updates.
 """
 
 import jax

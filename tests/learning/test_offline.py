@@ -1,0 +1,91 @@
+"""What the cards are for: better policies than their data's, and better than cloning it. Thresholds are measured.
+
+The thresholds are the mean - 3 standard deviations over seeds 10 to 14, which `python -m tests.learning.test_offline`
+prints; the tests train seeds 0 to 4, whose mean has to pass.
+"""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+import jaxrl
+from jaxrl.core.types import Task
+from jaxrl.data.dataset import Arrays, from_arrays
+from jaxrl.envs import suites
+
+MAZE = "embedded/pointmaze-umaze-medium-replay-v0"
+SMALL = {"width": 32, "depth": 2, "batch": 64, "updates": 3_000, "evaluate_every": 3_000, "episodes": 20}
+FAST = {"actor_lr": 1e-3, "critic_lr": 1e-3}
+SETTINGS = {
+    "bc": {"actor_lr": 1e-3},
+    "percent_bc": {"actor_lr": 1e-3},
+    "td3_bc": FAST,
+    "rebrac": {**FAST, "actor_bc": 0.05},
+    "awac": FAST,
+    "iql": {**FAST, "value_lr": 1e-3, "return_range": 0.0},
+    "cql": {"critic_lr": 1e-3, "actor_lr": 3e-4, "conservatism": 1.0, "samples": 4},
+    "cql_lagrange": {"critic_lr": 1e-3, "actor_lr": 3e-4, "gap": 5.0, "samples": 4},
+    "sac_n": {"critic_lr": 1e-3, "actor_lr": 3e-4, "critics": 5},
+    "edac": {"critic_lr": 1e-3, "actor_lr": 3e-4, "critics": 5},
+}
+DISCRETE = {
+    "bc": {"actor_lr": 1e-3},
+    "iql": {**FAST, "value_lr": 1e-3, "return_range": 0.0, "expectile": 0.9, "inverse_temperature": 10.0},
+    "cql_discrete": {"critic_lr": 1e-3, "conservatism": 0.1},
+}
+
+
+@functools.cache
+def maze():
+    return jaxrl.load(MAZE)
+
+
+@functools.cache
+def grid(episodes: int = 400) -> Task:
+    """A grid maze with the steps of uniformly random actions."""
+    env = suites.environment("GridMaze-v0")
+
+    def episode(key):
+        state, timestep = env.reset(jax.random.fold_in(key, 0), env.params)
+
+        def step(carry, time):
+            state, obs = carry
+            k_act, k_step = jax.random.split(jax.random.fold_in(key, time + 1))
+            action = jax.random.randint(k_act, (), 0, env.spec.action)
+            state, t = env.step(k_step, env.params, state, action)
+            return (state, t.obs), (obs, action, t.reward, t.obs, t.terminated, t.truncated)
+
+        return jax.lax.scan(step, (state, timestep.obs), jax.numpy.arange(env.spec.horizon))[1]
+
+    rows = jax.jit(jax.vmap(episode))(jax.random.split(jax.random.key(0), episodes))
+    ended = np.asarray(rows[4] + rows[5]) > 0
+    alive = np.cumsum(ended, 1) - ended == 0
+    obs, action, reward, next_obs, terminated, truncated = (np.asarray(x)[alive] for x in rows)
+    arrays = Arrays(obs, action, reward, next_obs, terminated > 0, truncated > 0, ended[alive])
+    return Task("grid", env, from_arrays(arrays))
+
+
+def last(card: str, seeds=range(10, 15)) -> np.ndarray:
+    """Scores of the seeds after training on the point maze."""
+    options = {name: value for name, value in SMALL.items() if name != "depth"} | SETTINGS[card]
+    return jaxrl.sweep(card, maze(), seeds=list(seeds), depth=SMALL["depth"], **options).scores[0, :, -1]
+
+
+def last_discrete(card: str, seeds=range(10, 15)) -> np.ndarray:
+    """Returns of the seeds after training on random steps in the grid maze."""
+    return jaxrl.sweep(card, grid(), seeds=list(seeds), **SMALL, **DISCRETE[card]).returns[0, :, -1]
+
+
+def main() -> None:
+    """Print the sample that the thresholds come from."""
+    for run, cards in ((last, SETTINGS), (last_discrete, DISCRETE)):
+        for card in cards:
+            sample = run(card)
+            mean, std = sample.mean(), sample.std(ddof=1)
+            print(f'    "{card}": {mean - 3 * std:.1f},  # {mean:.1f} - 3 x {std:.1f}', flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -95,7 +95,7 @@ def embedded() -> str:
 def external() -> Finding:
     folder = os.environ.get("JAXRL_EXTERNAL_DATA")
     if folder is None:
-        return Finding("external data", False, "JAXRL_EXTERNAL_DATA is not set; only the suite `external` needs it", True)
+        return Finding("external data", False, "JAXRL_EXTERNAL_DATA is not set; the suite `external` needs it", True)
     there = os.path.isdir(folder)
     return Finding("external data", there, folder if there else f"JAXRL_EXTERNAL_DATA={folder} is not a folder", True)
 

@@ -26,7 +26,7 @@ EVALUATION = 2**31 - 2
 
 
 def make(name: str, spec: Spec, **structure) -> Algorithm:
-    """The algorithm of a card for an environment's spec, as pure functions; `structure`: the card's factory keywords."""
+    """The algorithm of a card for an environment's spec, as pure functions; `structure`: its factory's keywords."""
     card = registry.card(name)
     check_actions(card, spec)
     for keyword in structure:

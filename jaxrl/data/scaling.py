@@ -30,7 +30,7 @@ def scale_env(env: Env | HostEnv, scaler: Scaler) -> Env | HostEnv:
 
 @functools.cache
 def scaled_functions(reset, step):
-    """(reset, step) whose params are {"env", "scaler"}; the same functions for the same arguments, so programs are reused."""
+    """(reset, step) whose params are {"env", "scaler"}; cached, so that programs are reused."""
 
     def seen(params, result):
         state, timestep = result

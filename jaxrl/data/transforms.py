@@ -43,7 +43,7 @@ def scale_rewards(dataset: Dataset, scale: float = 1.0, shift: float = 0.0) -> D
 
 
 def scale_return_range(dataset: Dataset, target: float) -> Dataset:
-    """Rewards scaled so that the best and worst returns lie `target` apart (IQL's code); as they are where all agree."""
+    """Rewards scaled so that the best and worst returns lie `target` apart (IQL's code); as they are if all agree."""
     returns = discounted_returns(dataset)
     spread = returns.max() - returns.min()
     return scale_rewards(dataset, float(target / spread)) if spread > 0 else dataset

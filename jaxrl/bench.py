@@ -1,8 +1,10 @@
 """The main job: run a suite, keep every finished run in `scores.csv`, and write the leaderboard and its picture."""
 
+import itertools
 import math
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,9 +56,9 @@ def plan(
     """The suite with what was asked for replaced; InputError for bad counts, cards, options or an unwritable folder."""
     suite = suites.read(name)
     if cards:
-        suite = suite._replace(cards=tuple(cards))
+        suite = suite._replace(cards=tuple(dict.fromkeys(cards)))
     if only:
-        suite = suite._replace(tasks=tuple(only))
+        suite = suite._replace(tasks=tuple(dict.fromkeys(only)))
     suites.check_extra(suite, extra)
     for job in suites.jobs(suite, extra):
         suites.check(job)
@@ -78,8 +80,38 @@ def writable(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"output folder {folder} cannot be written ({error.strerror}); choose another with --out") from error
+        raise InputError(
+            f"output folder {folder} cannot be written ({error.strerror}); choose another with --out"
+        ) from error
     return folder
+
+
+def put_aside(file: Path) -> Path:
+    """Rename a file to the first free name of `scores.csv.old`, `scores.csv.old2`, ...; returns that name."""
+    names = (file.with_name(f"{file.name}.old{count if count > 1 else ''}") for count in itertools.count(1))
+    free = next(name for name in names if not name.exists())
+    file.rename(free)
+    return free
+
+
+def stored(file: Path) -> list[Score]:
+    """The rows of a file, none where it is missing or empty."""
+    return scores.read(file) if file.exists() and file.stat().st_size else []
+
+
+def kept(plan: Plan, say: Print) -> list[Score]:
+    """The rows that earlier runs left, after a repair of the file; InputError where they are of another suite."""
+    dropped = scores.repair(plan.file)
+    if dropped:
+        say(f"  note: the last line of {plan.file} was cut off; dropped its {dropped} bytes, that run is repeated")
+    found = stored(plan.file)
+    others = sorted({row.suite for row in found} - {plan.suite.name})
+    if others:
+        raise InputError(
+            f"{plan.file} holds runs of suite {', '.join(others)}, not {plan.suite.name}; "
+            "choose another folder with --out, or put it aside with --fresh"
+        )
+    return found
 
 
 def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda text: None) -> list[str]:
@@ -88,12 +120,10 @@ def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda
     Each (card, task) is one compiled call over its seeds and is written when it ends, so an interrupted bench goes on
     after its last finished call.
     """
-    if plan.file.exists():
-        scores.repair(plan.file)
     notes: list[str] = []
-    clock = Clock(len(plan.suite.tasks) * len(plan.suite.cards))
     jobs = suites.jobs(plan.suite, plan.extra)
-    known_rows = scores.read(plan.file) if plan.file.exists() else []
+    clock = Clock(job.card for job in jobs)
+    known_rows = kept(plan, say)
     for task_name in plan.suite.tasks:
         own = [job for job in jobs if job.task == task_name]
         todo = {job.card: missing_seeds(plan, job, known_rows) for job in own}
@@ -101,19 +131,19 @@ def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda
         for job in own:
             seeds = todo[job.card]
             if not seeds:
-                clock.skip()
+                clock.skip(job.card)
                 continue
             try:
                 task = loaded(task_name, say) if task is None else task
-                clock.start(job.card)
+                clock.start()
                 result = trained(plan, job, task, seeds, lambda text: progress(f"{clock.place()} {text}"))
             except InputError as error:
                 notes.append(f"{job.card} on {task_name}: {error}" if task else str(error))
+                missed = [job] if task else own[own.index(job) :]
+                clock.skip(*(one.card for one in missed))
                 say(f"{clock.place()} {notes[-1]}")
                 if task is None:
-                    clock.skip(len(own) - own.index(job))
                     break
-                clock.skip()
                 continue
             scores.append(plan.file, rows(result, plan.suite.name, job.options))
             clock.stop(job.card)
@@ -154,7 +184,8 @@ def trained(plan: Plan, job: suites.Job, task, seeds: list[int], progress: Calla
     """One compiled call over the seeds."""
 
     def report(checkpoint: Checkpoint) -> None:
-        progress(f"{job.card} on {job.task}: update {checkpoint.update:,} of {plan.updates:,}, return {checkpoint.returns.mean():.1f}")
+        reached = f"update {checkpoint.update:,} of {plan.updates:,}, return {checkpoint.returns.mean():.1f}"
+        progress(f"{job.card} on {job.task}: {reached}")
 
     progress(f"{job.card} on {job.task}: compiling")
     return sweep(
@@ -226,7 +257,7 @@ def selected(plan: Plan) -> list[Score]:
     wanted = {(job.card, job.task): identity(plan, job) for job in suites.jobs(plan.suite, plan.extra)}
     found = [
         row
-        for row in scores.read(plan.file)
+        for row in stored(plan.file)
         if wanted.get((row.card, row.task)) == row.settings and row.episodes == plan.episodes and row.seed < plan.seeds
     ]
     ended = {(row.card, row.task, row.seed) for row in found if row.update == plan.updates}
@@ -244,32 +275,36 @@ def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
 
 
 class Clock:
-    """Time left, from the seconds that each card took so far."""
+    """Time left, from the seconds that jobs of each card took so far."""
 
-    def __init__(self, jobs: int):
-        self.jobs, self.over, self._spent, self._from = jobs, 0, {}, 0.0
+    def __init__(self, cards: Iterable[str]):
+        self._todo = Counter(cards)
+        self._jobs = self._todo.total()
+        self._spent: dict[str, list[float]] = {}
+        self._from = 0.0
 
-    def start(self, card: str) -> None:
+    def start(self) -> None:
         """A job begins."""
         self._from = time.perf_counter()
 
     def stop(self, card: str) -> None:
-        """The job ended."""
+        """The job of a card ended."""
         self._spent.setdefault(card, []).append(time.perf_counter() - self._from)
-        self.over += 1
+        self.skip(card)
 
-    def skip(self, jobs: int = 1) -> None:
-        """Jobs that need no time."""
-        self.over += jobs
+    def skip(self, *cards: str) -> None:
+        """Jobs that took no time."""
+        self._todo.subtract(cards)
 
     def place(self) -> str:
-        """Such as [3/20]."""
-        return f"[{self.over}/{self.jobs}]"
+        """Jobs that are over, such as [3/20]."""
+        return f"[{self._jobs - self._todo.total()}/{self._jobs}]"
 
     def left(self) -> str:
-        """Time left, supposing that jobs to come take as long as those before, card by card."""
-        mean = np.mean([np.mean(seconds) for seconds in self._spent.values()])
-        seconds = float(mean) * (self.jobs - self.over)
-        if self.over >= self.jobs:
+        """Time left, if a card's jobs take as long as before, and those of a card not yet seen as long as the mean."""
+        if not self._todo.total():
             return "all runs finished"
+        mean = {card: float(np.mean(seconds)) for card, seconds in self._spent.items()}
+        other = float(np.mean(list(mean.values()) or [0.0]))
+        seconds = sum(count * mean.get(card, other) for card, count in self._todo.items())
         return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"

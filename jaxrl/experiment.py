@@ -144,7 +144,8 @@ def actor(algorithm: Algorithm, hyper, state: Tree, task: Task) -> Callable[[Any
 
 def unscale(spec: Spec, action):
     """Actions in [-1, 1] -> the environment's own units."""
-    low, high = jnp.asarray(spec.low), jnp.asarray(spec.high)
+    axes = (1,) * (action.ndim - 1) + (-1,)
+    low, high = (jnp.asarray(bound).reshape(axes) for bound in (spec.low, spec.high))
     return low + (action + 1) / 2 * (high - low)
 
 
@@ -213,7 +214,7 @@ def sweep(
     check_actions(card, task.env.spec)
     chosen = settings(card, options, batch)
     checkpoints = stretches(positive("updates", updates), evaluate_every)
-    seeds = list(range(positive("seeds", seeds))) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    seeds = chosen_seeds(seeds)
     hypers = chosen_hypers(card, chosen.numbers, hypers)
     ready = prepared(card, task, chosen)
     parts = trial(
@@ -229,6 +230,16 @@ def sweep(
         if report:
             report(log[-1])
     return Result(card, ready, parts.algorithm, hypers, seeds, chosen, log, state)
+
+
+def chosen_seeds(seeds: int | list[int]) -> list[int]:
+    """0, 1, ... for a count, or the list itself; InputError for none, negative ones and repeated ones."""
+    if isinstance(seeds, int | float):
+        return list(range(positive("seeds", seeds)))
+    found = [int(seed) for seed in seeds]
+    if not found or min(found) < 0 or len(set(found)) < len(found):
+        raise InputError(f"seeds are {found}; give at least one, none negative and none twice")
+    return found
 
 
 def chosen_hypers(card: Card, numbers: dict[str, float], hypers):

@@ -1,10 +1,11 @@
 """Tasks by name: a Minari dataset with its environment and reference returns, or an environment alone."""
 
-from jaxrl.core.check import InputError
+from jaxrl.core.check import InputError, known
 from jaxrl.core.types import Env, HostEnv, Task
 from jaxrl.data import load as minari
 from jaxrl.data import reference
 from jaxrl.data.dataset import fingerprint, from_arrays
+from jaxrl.data.local import find
 
 
 def load(dataset_id: str, *, download: bool = True) -> Task:
@@ -15,10 +16,18 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
     """
     from jaxrl import forge
 
+    if dataset_id.startswith("embedded/") and find(dataset_id) is None:
+        known("embedded dataset", dataset_id, forge.recipes())
     forge.ensure(dataset_id)
     logged = minari.read(dataset_id, download=download)
     arrays, _ = minari.scaled(logged)
     env = environment_of(logged, dataset_id)
+    if env.spec.discrete != logged.discrete:
+        kinds = ("continuous", "discrete")
+        raise InputError(
+            f"dataset {dataset_id} has {kinds[logged.discrete]} actions, but its environment {env.spec.name} has "
+            f"{kinds[env.spec.discrete]} ones; import it with the right --env"
+        )
     if (env.spec.obs, env.spec.action) != (arrays.obs.shape[1], logged.actions):
         raise InputError(
             f"dataset {dataset_id} has {arrays.obs.shape[1]} observation and {logged.actions} action numbers, but its "

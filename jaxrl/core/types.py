@@ -162,7 +162,8 @@ class Scaler(NamedTuple):
 
     def __call__(self, obs):
         """(obs - mean) / std, on the last axis."""
-        return (obs - self.mean) / self.std
+        axes = (1,) * (obs.ndim - 1) + (-1,)
+        return (obs - self.mean.reshape(axes)) / self.std.reshape(axes)
 
 
 class Task(NamedTuple):

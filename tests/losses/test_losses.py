@@ -25,7 +25,7 @@ def test_expectile_by_hand_and_its_gradient():
     gaps = jnp.array([2.0, -2.0])
     np.testing.assert_allclose(value.expectile(gaps, 0.7), [2.8, 1.2], rtol=1e-6)
     slope = jax.grad(lambda g: value.expectile(g, 0.7))(2.0)
-    assert slope == pytest.approx((value.expectile(2.01, 0.7) - value.expectile(1.99, 0.7)) / 0.02, rel=1e-3)
+    assert slope == pytest.approx(float(value.expectile(2.01, 0.7) - value.expectile(1.99, 0.7)) / 0.02, rel=1e-3)
 
 
 def test_only_termination_stops_the_target():

@@ -1,8 +1,10 @@
 """Gymnasium environments as ours (stepped on the host), and ours as Gymnasium's. Gymnasium is imported when called."""
 
+import contextlib
 import importlib
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxrl.core.check import InputError
@@ -47,13 +49,36 @@ def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
         from gymnasium.wrappers import FlattenObservation
 
         try:
-            env = gymnasium.make(env_spec, max_episode_steps=horizon, disable_env_checker=True)
+            with quiet(env_spec):
+                env = gymnasium.make(env_spec, max_episode_steps=horizon, disable_env_checker=True)
         except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"environment {env_spec.id!r} cannot be made: {reason(error)}") from error
         box = isinstance(env.observation_space, gymnasium.spaces.Box)
         return env if box and len(env.observation_space.shape) == 1 else FlattenObservation(env)
 
     return make
+
+
+@contextlib.contextmanager
+def quiet(env_spec: Any) -> Iterator[None]:
+    """While a MuJoCo model is compiled, notes on deprecated attributes are dropped; they are for its authors.
+
+    MuJoCo 4 else prints one for every HalfCheetah made, and writes MUJOCO_LOG.TXT into the working directory. Other
+    warnings go to standard error, and those of a running simulation are left alone.
+    """
+    if not str(env_spec.entry_point).startswith(("gymnasium.envs.mujoco", "gymnasium_robotics")):
+        yield
+        return
+    import mujoco
+
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(
+        lambda text: None if "deprecated" in text else print(f"mujoco: {text}", file=sys.stderr)
+    )
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 def find(name: str):

@@ -1,0 +1,320 @@
+"""What the commands do; each takes the parsed arguments and returns an exit code."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl.core.check import InputError, known
+
+PIPE = 120
+"""Columns of a leaderboard that goes to a file or a pipe."""
+
+
+def prepare_jax() -> None:
+    """Persistent compilation cache on, unless JAX was told otherwise."""
+    import jax
+
+    from jaxrl.core import paths
+
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(paths.cache() / "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def number(text: str) -> bool | float:
+    """true, false or a finite number; InputError otherwise."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value - value != 0:
+        raise InputError(f"value {text!r} is neither a finite number nor true or false")
+    return value
+
+
+def assignments(texts: Sequence[str]) -> dict[str, list]:
+    """NAME=VALUE[,VALUE...] by name; InputError for another form and for a name given twice."""
+    pairs: dict[str, list] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not name or not values:
+            raise InputError(f"--set {text!r} is not of the form NAME=VALUE, such as --set q_scale=4")
+        if name in pairs:
+            raise InputError(f"--set {name} is given twice; keep one of them")
+        try:
+            pairs[name] = [number(value) for value in values.split(",")]
+        except InputError as error:
+            raise InputError(f"--set {text}: {error}") from None
+    return pairs
+
+
+def single(pairs: dict[str, list]) -> dict[str, Any]:
+    """The one value of each name; InputError for lists."""
+    for name, values in pairs.items():
+        if len(values) > 1:
+            raise InputError(f"--set {name} lists {len(values)} values; lists of numbers are for `jaxrl sweep`")
+    return {name: values[0] for name, values in pairs.items()}
+
+
+def sorted_options(card, pairs: dict[str, list], lists: bool) -> tuple[dict[str, list], dict[str, Any]]:
+    """Numbers to combine, and the other options; InputError for what the card has not or does not take."""
+    from jaxrl import suites
+
+    for name, values in pairs.items():
+        known(f"setting of {card.name}", name, suites.names_of(card.name))
+        for value in values:
+            suites.check(suites.Job(card.name, "", {name: value}))
+        if lists and len(values) > 1 and name not in card.numbers():
+            remedy = f"only numbers combine ({', '.join(card.numbers())}); run `jaxrl sweep` once for each value"
+            raise InputError(f"--set {name} lists {len(values)} values, but changes the program or the data; {remedy}")
+    grids = {name: values for name, values in pairs.items() if name in card.numbers()} if lists else {}
+    return grids, single({name: values for name, values in pairs.items() if name not in grids})
+
+
+def list_cards(arguments) -> int:
+    """`jaxrl list`."""
+    from jaxrl import registry
+    from jaxrl.suites import show
+
+    entries = {
+        name: {
+            "family": registry.family(name),
+            "kind": card.kind,
+            "actions": list(card.actions),
+            "batch": card.batch,
+            "numbers": card.numbers(),
+            "structure": card.structure(),
+            "preparation": card.preparation(),
+            "paper": card.paper._asdict(),
+        }
+        for name, card in sorted(registry.cards().items())
+    }
+    if arguments.json:
+        from jaxrl import forge, suites
+        from jaxrl.envs.suites import names
+
+        others = {"suites": suites.names(), "datasets": list(forge.recipes()), "environments": names()}
+        print(json.dumps({"cards": entries, **others}, indent=1))
+        return 0
+    rows = []
+    for name, entry in entries.items():
+        settings = {**entry["numbers"], **entry["structure"], "batch": entry["batch"], **entry["preparation"]}
+        text = " ".join(f"{key}={show(value)}" for key, value in settings.items())
+        rows.append((name, entry["family"], ", ".join(entry["actions"]), text, entry["paper"]["id"]))
+    print_rows(("card", "family", "actions", "settings (default)", "paper"), rows)
+    return 0
+
+
+def print_rows(titles: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table as wide as the terminal; where the output goes elsewhere, one line a row, nothing cut."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*titles, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console()
+    (console if console.is_terminal else Console(width=10_000)).print(table)
+
+
+def train(arguments) -> int:
+    """`jaxrl train` and `jaxrl sweep`."""
+    from jaxrl import bench as bench_module
+    from jaxrl import experiment, registry
+
+    prepare_jax()
+    card = registry.card(arguments.card)
+    grids, rest = sorted_options(card, assignments(arguments.set), arguments.lists)
+    with watch() as progress:
+        task = bench_module.loaded(arguments.task, print)
+        out = bench_module.writable(Path(arguments.out or f"results/{card.name}"))
+        result = experiment.sweep(
+            card.name,
+            task,
+            hypers=experiment.grid(card.name, **grids) if grids else None,
+            seeds=arguments.seeds,
+            updates=arguments.updates,
+            evaluate_every=arguments.evaluate_every,
+            episodes=arguments.episodes,
+            report=lambda one: progress(f"update {one.update:,}: return {one.returns.mean():.1f}"),
+            **rest,
+        )
+    found = bench_module.rows(result, out.resolve().name, rest)
+    bench_module.scores.repair(out / "scores.csv")
+    bench_module.scores.append(out / "scores.csv", found)
+    print(bench_module.summary(result))
+    show(bench_module.publish(found, out), out)
+    return 0
+
+
+def watch():
+    """A context that gives a function to show what is going on: a status line on a terminal, nothing elsewhere."""
+    import contextlib
+
+    from rich.console import Console
+
+    console = Console(stderr=True)
+
+    @contextlib.contextmanager
+    def status():
+        if not console.is_terminal:
+            yield lambda text: None
+            return
+        with console.status("starting") as line:
+            yield line.update
+
+    return status()
+
+
+def bench(arguments) -> int:
+    """`jaxrl bench`."""
+    from jaxrl import bench as bench_module
+
+    prepare_jax()
+    plan = bench_module.plan(
+        arguments.suite,
+        updates=arguments.updates,
+        seeds=arguments.seeds,
+        evaluate_every=arguments.evaluate_every,
+        episodes=arguments.episodes,
+        out=arguments.out,
+        extra=single(assignments(arguments.set)),
+        cards=arguments.cards,
+        only=arguments.tasks,
+    )
+    if arguments.fresh and plan.file.exists():
+        print(f"earlier runs put aside: {bench_module.put_aside(plan.file)}")
+    suite = plan.suite
+    sizes = f"{len(suite.cards)} cards x {len(suite.tasks)} datasets x {plan.seeds} seeds x {plan.updates:,} updates"
+    print(f"suite {suite.name}: {sizes}", flush=True)
+    with watch() as progress:
+        notes = bench_module.run(plan, say=lambda text: print(text, flush=True), progress=progress)
+    found = bench_module.selected(plan)
+    if not found:
+        raise InputError(f"suite {suite.name}: nothing could be run; the lines above say why and what to do")
+    show(bench_module.publish(found, plan.out, [*suite.notes, *notes]), plan.out)
+    return 1 if notes else 0
+
+
+def show(table, out: Path) -> None:
+    """The leaderboard on the terminal, and where the files are."""
+    from rich.console import Console
+
+    from jaxrl.evaluation import tables
+
+    console = Console()
+    width = console.width if console.is_terminal else PIPE
+    Console(width=width).print(tables.rich_table(table, width=width))
+    print(f"written: {out}/scores.csv, {out}/leaderboard.md, {out}/scores.png")
+
+
+def print_table(arguments) -> int:
+    """`jaxrl table`."""
+    from jaxrl import bench as bench_module
+    from jaxrl.evaluation import scores, tables
+
+    folder = Path(arguments.folder)
+    found = scores.read(folder / "scores.csv")
+    table = bench_module.publish(found, bench_module.writable(folder))
+    if arguments.format == "terminal":
+        show(table, folder)
+    else:
+        print({"md": tables.markdown, "csv": tables.csv, "latex": tables.latex}[arguments.format](table))
+    return 0
+
+
+def cite_cards(arguments) -> int:
+    """`jaxrl cite`: an entry for each paper."""
+    from jaxrl import registry
+
+    papers: dict[str, tuple] = {}
+    for name in arguments.cards or sorted(registry.cards()):
+        paper = registry.card(name).paper
+        papers.setdefault(paper.id, (name, paper))
+    print("\n".join(paper.bibtex(name) for name, paper in papers.values()))
+    return 0
+
+
+def data_list(arguments) -> int:
+    """`jaxrl data list`."""
+    from jaxrl import forge
+    from jaxrl.data import load
+
+    found = load.catalogue()
+    there = {row.id for row in found}
+    absent = [dataset_id for dataset_id in forge.recipes() if dataset_id not in there]
+    if arguments.json:
+        rows = [{**row._asdict(), "root": str(row.root)} for row in found]
+        print(json.dumps({"datasets": rows, "not_built": absent}, indent=1))
+        return 0
+    lines = [
+        (
+            *(row.id, f"{row.episodes:,}", f"{row.steps:,}", row.environment),
+            *("yes" if row.references else "no", f"{row.bytes / 2**20:.1f}", row.note),
+        )
+        for row in found
+    ]
+    lines += [(dataset_id, "", "", "", "", "", "built on first use") for dataset_id in absent]
+    print_rows(("dataset", "episodes", "steps", "environment", "references", "MiB", "note"), lines)
+    return 0
+
+
+def data_info(arguments) -> int:
+    """`jaxrl data info`."""
+    from jaxrl import forge
+    from jaxrl.data import load
+
+    forge.ensure(arguments.id)
+    facts = load.describe(arguments.id)
+    if arguments.json:
+        print(json.dumps(facts, indent=1, default=str))
+        return 0
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        for line in value if isinstance(value, list) and value else [value]:
+            text = ", ".join(f"{key} {entry}" for key, entry in line.items()) if isinstance(line, dict) else line
+            print(f"{name:<{width}}  {text}")
+    return 0
+
+
+def data_build(arguments) -> int:
+    """`jaxrl data build`."""
+    from jaxrl import forge
+
+    prepare_jax()
+    recipes = list(forge.recipes())
+    chosen = recipes if arguments.ids == ["all"] else [known("dataset recipe", one, recipes) for one in arguments.ids]
+    for dataset_id in chosen:
+        forge.build(dataset_id)
+    return 0
+
+
+def data_import(arguments) -> int:
+    """`jaxrl data import`."""
+    from jaxrl import tasks
+
+    print(tasks.import_file(arguments.file, arguments.env, arguments.dataset_id))
+    return 0
+
+
+def new_card(arguments) -> int:
+    """`jaxrl new`."""
+    from jaxrl import scaffold
+
+    print(f"written: {scaffold.write(arguments.name, arguments.parent)}; next: make test-fast")
+    return 0
+
+
+def doctor(arguments) -> int:
+    """`jaxrl doctor`: code 1 where something that the main job needs does not work."""
+    from jaxrl import diagnosis
+
+    findings = diagnosis.findings()
+    for finding in findings:
+        mark = "ok  " if finding.works else "-   " if finding.optional else "no  "
+        print(f"{mark} {finding.what}: {finding.detail}")
+    return 0 if all(finding.works or finding.optional for finding in findings) else 1

@@ -115,7 +115,7 @@ def kept(plan: Plan, say: Print) -> list[Score]:
 
 
 def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda text: None) -> list[str]:
-    """Run what is missing of the plan, task by task. Returns notes on what could not be run; the rest is in `plan.file`.
+    """Run what is missing, task by task. Returns notes on what could not be run; the rest is in `plan.file`.
 
     Each (card, task) is one compiled call over its seeds and is written when it ends, so an interrupted bench goes on
     after its last finished call.

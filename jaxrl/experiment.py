@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import registry, tasks
+from jaxrl.core import compilation
 from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known, positive
@@ -167,7 +168,7 @@ class Trial(NamedTuple):
     evaluation: Compiled
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def trial(name: str, spec: Spec, structure: tuple, batch: int, episodes: int, functions: tuple | None) -> Trial:
     """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host."""
     algorithm = make(name, spec, **dict(structure))
@@ -209,6 +210,7 @@ def sweep(
     evaluate_every: updates between evaluations, default a tenth of all. batch: default the card's. options: any number,
     factory keyword or preparation option of the card. Raises InputError for bad input before any training.
     """
+    compilation.keep()
     card = registry.card(name)
     task = tasks.load(task) if isinstance(task, str) else task
     check_actions(card, task.env.spec)

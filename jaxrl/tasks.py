@@ -1,5 +1,7 @@
 """Tasks by name: a Minari dataset with its environment and reference returns, or an environment alone."""
 
+import functools
+
 from jaxrl.core.check import InputError, known
 from jaxrl.core.types import Env, HostEnv, Task
 from jaxrl.data import load as minari
@@ -40,7 +42,6 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
 
 def environment_of(logged, dataset_id: str) -> Env | HostEnv:
     """The JAX environment where there is the same one, else the Gymnasium environment that the dataset names."""
-    from jaxrl.envs import suites
     from jaxrl.envs.adapters import gymnasium
 
     spec = logged.eval_env_spec or logged.env_spec
@@ -50,7 +51,15 @@ def environment_of(logged, dataset_id: str) -> Env | HostEnv:
             "import it again with `jaxrl data import FILE.npz --env ID --dataset-id ID`"
         )
     name = gymnasium.jax_name(spec)
-    return suites.environment(name) if name else gymnasium.host(spec)
+    return known_environment(name) if name else gymnasium.host(spec)
+
+
+@functools.cache
+def known_environment(name: str) -> Env:
+    """The environment in JAX of that name: the same functions at every call, so that programs are reused."""
+    from jaxrl.envs import suites
+
+    return suites.environment(name)
 
 
 def import_file(path: str, environment_id: str, dataset_id: str) -> str:

@@ -26,7 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(f"jaxrl: interrupted{kept}", file=sys.stderr)
+        if argv is None:
+            leave(130)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def leave(code: int) -> None:
+    """End the process at once: an ordinary exit waits for the stretch of updates that is being computed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -11,17 +11,6 @@ PIPE = 120
 """Columns of a leaderboard that goes to a file or a pipe."""
 
 
-def prepare_jax() -> None:
-    """Persistent compilation cache on, unless JAX was told otherwise."""
-    import jax
-
-    from jaxrl.core import paths
-
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(paths.cache() / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
 def number(text: str) -> bool | float:
     """true, false or a finite number; InputError otherwise."""
     if text.lower() in ("true", "false"):
@@ -125,8 +114,9 @@ def train(arguments) -> int:
     """`jaxrl train` and `jaxrl sweep`."""
     from jaxrl import bench as bench_module
     from jaxrl import experiment, registry
+    from jaxrl.core import compilation
 
-    prepare_jax()
+    compilation.keep()
     card = registry.card(arguments.card)
     grids, rest = sorted_options(card, assignments(arguments.set), arguments.lists)
     with watch() as progress:
@@ -173,8 +163,9 @@ def watch():
 def bench(arguments) -> int:
     """`jaxrl bench`."""
     from jaxrl import bench as bench_module
+    from jaxrl.core import compilation
 
-    prepare_jax()
+    compilation.keep()
     plan = bench_module.plan(
         arguments.suite,
         updates=arguments.updates,
@@ -284,8 +275,9 @@ def data_info(arguments) -> int:
 def data_build(arguments) -> int:
     """`jaxrl data build`."""
     from jaxrl import forge
+    from jaxrl.core import compilation
 
-    prepare_jax()
+    compilation.keep()
     recipes = list(forge.recipes())
     chosen = recipes if arguments.ids == ["all"] else [known("dataset recipe", one, recipes) for one in arguments.ids]
     for dataset_id in chosen:

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.algorithms.offline import awac, cql, cql_lagrange, edac, iql, rebrac, sac_n, td3_bc
+from jaxrl.algorithms.imitation import bc, percent_bc
+from jaxrl.algorithms.offline import awac, cql, cql_discrete, cql_lagrange, edac, iql, rebrac, sac_n, td3_bc
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import actor_critic
 from jaxrl.core.types import Spec, Transition
@@ -199,3 +200,76 @@ def test_iql_is_its_straight_line_form():
     assert_near(new.params["critic"], critic)
     follow = jax.tree.map(lambda t, p: 0.995 * t + 0.005 * p, state.target["critic"], critic)
     assert_near(new.target["critic"], follow)
+
+
+def test_td3_bc_is_its_straight_line_form():
+    """Two critic updates, then one of the actor and of all targets, written out."""
+    hyper = td3_bc.Hyper()
+    algo = td3_bc.td3_bc(SPEC, **SMALL)
+    state = algo.init(jax.random.key(0), hyper)
+    actor = target_actor = state.params["actor"]
+    critic = target_critic = state.params["critic"]
+    moments = zeros(critic)
+    update = jax.jit(algo.update)
+    for i in range(2):
+        key, batch = jax.random.key(20 + i), batch_of(i)
+        state, _ = update(key, hyper, state, batch)
+        k_noise = jax.random.split(jax.random.fold_in(key, 0), 3)[1]
+        noise = jnp.clip(0.2 * jax.random.normal(k_noise, batch.action.shape), -0.5, 0.5)
+        ahead = jnp.clip(jnp.tanh(mlp(target_actor, batch.next_obs)) + noise, -1, 1)
+        value = q_values(target_critic, batch.next_obs, ahead).min(0)
+        target = batch.reward + 0.99 * (1 - batch.terminated) * value
+        loss = lambda c, batch=batch, target=target: (
+            jnp.square(q_values(c, batch.obs, batch.action) - target[None]).sum(0).mean()
+        )
+        critic, moments = adam(critic, jax.grad(loss)(critic), moments, i + 1)
+
+    def actor_loss(params):
+        pi = jnp.tanh(mlp(params, batch.obs))
+        q = q_values(critic, batch.obs, pi)[0]
+        return -2.5 * q.mean() / jax.lax.stop_gradient(jnp.abs(q).mean()) + jnp.square(pi - batch.action).mean()
+
+    actor, _ = adam(actor, jax.grad(actor_loss)(actor), zeros(actor), 1)
+    follow = lambda old, new: jax.tree.map(lambda t, p: 0.995 * t + 0.005 * p, old, new)
+    assert_near(state.params["critic"], critic)
+    assert_near(state.params["actor"], actor)
+    assert_near(state.target["critic"], follow(target_critic, critic))
+    assert_near(state.target["actor"], follow(target_actor, actor))
+
+
+def test_discrete_cql_is_its_straight_line_form():
+    """Double Q-learning plus log-sum-exp minus the logged value, written out."""
+    spec = Spec("made up", 3, 4, 10, True)
+    hyper = cql_discrete.Hyper()
+    algo = cql_discrete.cql_discrete(spec, **SMALL)
+    state = algo.init(jax.random.key(0), hyper)
+    action = jnp.arange(8) % 4
+    batch = batch_of(5)._replace(action=action, next_action=action)
+    new, _ = jax.jit(algo.update)(jax.random.key(7), hyper, state, batch)
+    table = lambda params, obs: jax.vmap(lambda p: mlp(p, obs))(params)
+    critic, rows = state.params["critic"], jnp.arange(8)
+    best = table(critic, batch.next_obs).mean(0).argmax(-1)
+    value = table(state.target["critic"], batch.next_obs)[:, rows, best].min(0)
+    target = batch.reward + 0.99 * (1 - batch.terminated) * value
+
+    def loss(params):
+        q = table(params, batch.obs)
+        logged = q[:, rows, action]
+        penalty = jnp.log(jnp.exp(q).sum(-1)) - logged
+        return (0.5 * jnp.square(logged - target[None]) + penalty).sum(0).mean()
+
+    expected, _ = adam(critic, jax.grad(loss)(critic), zeros(critic), 1)
+    assert_near(new.params["critic"], expected)
+
+
+def test_cloning_is_regression_and_percent_cloning_is_cloning_of_the_best():
+    batch, hyper = batch_of(6), bc.Hyper()
+    algo = bc.bc(SPEC, **SMALL)
+    state = algo.init(jax.random.key(0), hyper)
+    new, _ = algo.update(jax.random.key(1), hyper, state, batch)
+    actor = state.params["actor"]
+    loss = lambda p: jnp.square(jnp.tanh(mlp(p, batch.obs)) - batch.action).mean()
+    expected, _ = adam(actor, jax.grad(loss)(actor), zeros(actor), 1)
+    assert_near(new.params["actor"], expected)
+    assert percent_bc.CARD.make is bc.CARD.make
+    assert percent_bc.CARD.preparation() == {**bc.CARD.preparation(), "top_fraction": 0.1}

@@ -212,25 +212,32 @@ def rows(result: Result, suite: str, options: dict[str, Any] = {}) -> list[Score
         "dataset_hash": task.version, "environment": spec.name,
         "environment_version": versions.of_environment(task.env), **versions.machine(),
     }  # fmt: skip
+    labels = [suites.canonical(result.card.name, {**options, **numbers}) for numbers in varied(result)]
     return [
         Score(
             **shared,
-            settings=suites.canonical(result.card.name, {**options, **varied(result, h)}),
+            settings=labels[h],
             seed=seed,
             update=int(update),
             **measured(result, h, k, c),
         )
-        for h in range(result.returns.shape[0])
+        for h in range(len(labels))
         for k, seed in enumerate(result.seeds)
         for c, update in enumerate(result.updates)
     ]
 
 
-def varied(result: Result, h: int) -> dict[str, float]:
-    """The numbers of a hyperparameter record that differ from the card's defaults."""
-    record, defaults = records.unstack(result.hypers)[h], result.card.numbers()
-    numbers = {name: getattr(record, name) for name in defaults}
-    return {name: value for name, value in numbers.items() if not math.isclose(value, defaults[name], rel_tol=1e-6)}
+def varied(result: Result) -> list[dict[str, float]]:
+    """For each hyperparameter record, the numbers that differ from the card's defaults."""
+    defaults = result.card.numbers()
+    return [
+        {
+            name: getattr(record, name)
+            for name, default in defaults.items()
+            if not math.isclose(getattr(record, name), default, rel_tol=1e-6)
+        }
+        for record in records.unstack(result.hypers)
+    ]
 
 
 def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
@@ -239,7 +246,7 @@ def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
     references = result.task.references
     first = references[0] if references else None
     d4rl = next((one for one in references if one.convention == "d4rl"), None)
-    members = result.returns.shape[0] * result.returns.shape[1]
+    members = result.episode_returns.shape[0] * result.episode_returns.shape[1]
     seconds = {f"{name}_seconds": float(values[c]) / members for name, values in result.seconds.items()}
     return {
         "return_mean": float(returns.mean()),

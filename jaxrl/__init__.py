@@ -11,6 +11,7 @@ _HOMES = {
     "make": "jaxrl.experiment",
     "grid": "jaxrl.experiment",
     "sweep": "jaxrl.experiment",
+    "evaluate": "jaxrl.experiment",
     "Result": "jaxrl.experiment",
     "cards": "jaxrl.registry",
     "environment": "jaxrl.envs.suites",

@@ -25,11 +25,14 @@ Print = Callable[[str], None]
 
 
 class Plan(NamedTuple):
-    """A suite as it will be run: counts that may differ from the suite's own, options from outside, output folder."""
+    """A suite as it will be run: counts that may differ from the suite's own, options from outside, output folder.
+
+    updates, evaluate_every: None for what the suite gives each job.
+    """
 
     suite: suites.Suite
-    updates: int
-    evaluate_every: int
+    updates: int | None
+    evaluate_every: int | None
     seeds: int
     episodes: int
     extra: dict[str, Any]
@@ -60,16 +63,21 @@ def plan(
     if only:
         suite = suite._replace(tasks=tuple(dict.fromkeys(only)))
     suites.check_extra(suite, extra)
-    for job in suites.jobs(suite, extra):
-        suites.check(job)
-    count = suite.updates if updates is None else positive("updates", updates)
-    every = -(-count // suite.checkpoints) if evaluate_every is None else positive("evaluate_every", evaluate_every)
+    suites.jobs(suite, extra)
     return Plan(
-        suite, count, every,
+        suite,
+        None if updates is None else positive("updates", updates),
+        None if evaluate_every is None else positive("evaluate_every", evaluate_every),
         suite.seeds if seeds is None else positive("seeds", seeds),
         suite.episodes if episodes is None else positive("episodes", episodes),
         extra, writable(Path(out or f"results/{suite.name}")),
     )  # fmt: skip
+
+
+def counts(plan: Plan, job: suites.Job) -> tuple[int, int]:
+    """Updates of a job, and how many lie between its evaluations."""
+    updates = plan.updates or job.updates
+    return updates, plan.evaluate_every or -(-updates // plan.suite.checkpoints)
 
 
 def writable(folder: Path) -> Path:
@@ -170,12 +178,12 @@ def identity(plan: Plan, job: suites.Job) -> str:
 
 def missing_seeds(plan: Plan, job: suites.Job, known_rows: Iterable[Score]) -> list[int]:
     """Seeds of a job whose last checkpoint is not among the rows."""
-    label = identity(plan, job)
+    label, updates = identity(plan, job), counts(plan, job)[0]
     there = {
         row.seed
         for row in known_rows
         if (row.card, row.task, row.settings, row.update, row.episodes)
-        == (job.card, job.task, label, plan.updates, plan.episodes)
+        == (job.card, job.task, label, updates, plan.episodes)
     }
     return [seed for seed in range(plan.seeds) if seed not in there]
 
@@ -183,13 +191,15 @@ def missing_seeds(plan: Plan, job: suites.Job, known_rows: Iterable[Score]) -> l
 def trained(plan: Plan, job: suites.Job, task, seeds: list[int], progress: Callable[[str], None]) -> Result:
     """One compiled call over the seeds."""
 
+    updates, every = counts(plan, job)
+
     def report(checkpoint: Checkpoint) -> None:
-        reached = f"update {checkpoint.update:,} of {plan.updates:,}, return {checkpoint.returns.mean():.1f}"
+        reached = f"update {checkpoint.update:,} of {updates:,}, return {checkpoint.returns.mean():.1f}"
         progress(f"{job.card} on {job.task}: {reached}")
 
     progress(f"{job.card} on {job.task}: compiling")
     return sweep(
-        job.card, task, seeds=seeds, updates=plan.updates, evaluate_every=plan.evaluate_every,
+        job.card, task, seeds=seeds, updates=updates, evaluate_every=every,
         episodes=plan.episodes, report=report, **job.options,
     )  # fmt: skip
 
@@ -251,6 +261,8 @@ def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
     return {
         "return_mean": float(returns.mean()),
         "return_std": float(returns.std()),
+        "env_steps": int(result.env_steps[c]),
+        "success": None if result.success is None else 100.0 * float(result.success[h, k, c].mean()),
         "score": float(first.score(returns.mean())) if first else None,
         "score_convention": first.convention if first else "",
         "score_d4rl": float(d4rl.score(returns.mean())) if d4rl else None,
@@ -261,23 +273,34 @@ def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
 
 def selected(plan: Plan) -> list[Score]:
     """The rows of `scores.csv` that belong to the plan as it stands: same settings, updates, episodes, seeds."""
-    wanted = {(job.card, job.task): identity(plan, job) for job in suites.jobs(plan.suite, plan.extra)}
+    jobs = suites.jobs(plan.suite, plan.extra)
+    wanted = {(job.card, job.task): identity(plan, job) for job in jobs}
+    target = {(job.card, job.task): counts(plan, job)[0] for job in jobs}
     found = [
         row
         for row in stored(plan.file)
         if wanted.get((row.card, row.task)) == row.settings and row.episodes == plan.episodes and row.seed < plan.seeds
     ]
-    ended = {(row.card, row.task, row.seed) for row in found if row.update == plan.updates}
-    return [row for row in found if (row.card, row.task, row.seed) in ended and row.update <= plan.updates]
+    ended = {(row.card, row.task, row.seed) for row in found if row.update == target[row.card, row.task]}
+    reached = lambda row: row.update <= target[row.card, row.task]
+    return [row for row in found if (row.card, row.task, row.seed) in ended and reached(row)]
 
 
 def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
-    """Write `leaderboard.md` and `scores.png` of the rows; returns the table of last checkpoints."""
+    """Write `leaderboard.md` and `scores.png` of the rows; returns the table of last checkpoints.
+
+    Where runs gathered their own experience, `scores.png` is drawn against environment steps, and `clock.png` against
+    seconds.
+    """
     cautions = [note for name in sorted({row.suite for row in found}) for note in suites.remarks(name)]
     notes, key = list(dict.fromkeys([*cautions, *notes, *published.remarks(found)])), jax.random.key(0)
     everything = tables.leaderboard(found, notes=notes, checkpoint="both", key=key)
-    (out / "leaderboard.md").write_text(tables.markdown(everything) + published.section(found), encoding="utf-8")
-    plots.curves(found, out / "scores.png")
+    elsewhere = published.section(found) + published.online_section(found)
+    (out / "leaderboard.md").write_text(tables.markdown(everything) + elsewhere, encoding="utf-8")
+    online = any(row.env_steps for row in found)
+    plots.curves(found, out / "scores.png", plots.STEPS if online else plots.UPDATES)
+    if online:
+        plots.curves(found, out / "clock.png", plots.CLOCK)
     return tables.leaderboard(found, notes=notes, key=key)
 
 

@@ -1,8 +1,9 @@
 """What people call: make an algorithm, grid its numbers, sweep seeds and numbers in one compiled call."""
 
 import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -15,11 +16,12 @@ from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.tree import counters
-from jaxrl.core.types import Algorithm, Env, Spec, Task, Tree, first_steps
+from jaxrl.core.types import Algorithm, Env, HostEnv, Policy, Source, Spec, Task, Tree, first_steps
 from jaxrl.data import samplers
 from jaxrl.data.dataset import size
 from jaxrl.evaluation import host, rollout
 from jaxrl.sources.logged import logged
+from jaxrl.train import hosted
 from jaxrl.train.driver import Compiled, Program, Stretch, drive, program
 
 EVALUATION = 2**31 - 2
@@ -41,22 +43,28 @@ def grid(name: str, **values):
 
 
 class Settings(NamedTuple):
-    """A card's options sorted by what they change: the data, the program, the numbers; and the batch size."""
+    """A card's options sorted by what they change: the data, the program, the numbers, how experience is gathered.
+
+    batch: rows of a drawn batch; 0 where a card learns from whole rollouts.
+    """
 
     preparation: dict[str, Any]
     structure: dict[str, Any]
     numbers: dict[str, float]
+    collection: dict[str, Any]
     batch: int
 
 
 def settings(card: Card, options: dict[str, Any], batch: int | None = None) -> Settings:
     """Options by name, each to where the card takes it; InputError that suggests the nearest for an unknown one."""
-    places = card.preparation(), card.structure(), card.numbers()
+    places = card.preparation(), card.structure(), card.numbers(), card.collection()
     names = {name for place in places for name in place}
     for name in options:
         known(f"setting of {card.name}", name, names)
     chosen = [{name: typed(name, options[name], place[name]) for name in options if name in place} for place in places]
-    return Settings(*chosen, batch=positive("batch", card.batch if batch is None else batch))
+    if card.batch == 0 and batch is not None:
+        raise InputError(f"card {card.name} learns from whole rollouts; set envs and length instead of batch={batch!r}")
+    return Settings(*chosen, batch=card.batch if batch is None else positive("batch", batch))
 
 
 def typed(name: str, value: Any, default: Any) -> Any:
@@ -77,19 +85,23 @@ def typed(name: str, value: Any, default: Any) -> Any:
 class Result:
     """What a sweep brought: scores of H hyperparameter records x K seeds x C checkpoints, and the trained policies.
 
-    updates: [C]. episode_returns: [H, K, C, episodes], undiscounted, in the environment's own rewards.
-    returns: their means, [H, K, C]. scores: normalized by the task's ranking reference where it has one, else returns.
+    updates: [C]. env_steps: [C], environment steps that a member took so far; 0 where it learns from data.
+    episode_returns: [H, K, C, episodes], undiscounted, in the environment's own rewards.
+    success: as far as each episode reached its goal, the same shape, 0 to 1; None where the environment has none.
+    returns: mean returns, [H, K, C]. scores: normalized by the task's ranking reference where it has one, else returns.
     diverged: [H, K, C], whether any parameter was not finite. metrics: losses by part, [H, K, C].
     seconds: compile, train and evaluate, of the whole sweep, [C] each.
     """
 
-    def __init__(self, card, task, algorithm, hypers, seeds, chosen, log, state):
+    def __init__(self, card, task, algorithm, hypers, seeds, chosen, log, state, source=None):
         self.card, self.task, self.hypers, self.seeds, self.settings = card, task, hypers, seeds, chosen
         self._algorithm, self._state = algorithm, state
         shape = (len(records.unstack(hypers)), len(seeds))
         gather = functools.partial(_gather, shape, log)
         self.updates = np.array([one.update for one in log])
+        self.env_steps = self.updates * source.cost + source.before if source else 0 * self.updates
         self.episode_returns = gather(lambda one: one.returns)
+        self.success = None if log[0].success is None else gather(lambda one: one.success)
         self.diverged = gather(lambda one: ~np.asarray(one.finite))
         self.metrics = jax.tree.map(lambda *x: gather(None, values=x), *[one.metrics for one in log])
         self.seconds = {name: np.array([one.seconds[name] for one in log]) for name in log[0].seconds}
@@ -151,28 +163,48 @@ def unscale(spec: Spec, action):
 
 
 class Checkpoint(NamedTuple):
-    """One evaluation of all members: returns [S, episodes], metrics and finite [S], seconds by kind."""
+    """One evaluation of all members: returns [S, episodes], metrics and finite [S], seconds by kind.
+
+    success: [S, episodes], 0 to 1, None where the environment has no goal.
+    """
 
     update: int
     returns: np.ndarray
     metrics: Tree
     finite: np.ndarray
     seconds: dict[str, float]
+    success: np.ndarray | None = None
 
 
 class Trial(NamedTuple):
-    """A card on an environment, compiled once and used for every dataset of the same shape."""
+    """A card on an environment, compiled once and used for every dataset of the same shape.
+
+    training: in one compiled program, or in pieces around an environment on the host. source: of an online card.
+    """
 
     algorithm: Algorithm
-    training: Program
+    training: Program | hosted.Program
     evaluation: Compiled
+    source: Source | None
 
 
 @functools.lru_cache(maxsize=16)
-def trial(name: str, spec: Spec, structure: tuple, batch: int, episodes: int, functions: tuple | None) -> Trial:
+def trial(
+    name: str, spec: Spec, structure: tuple, collection: tuple, batch: int, episodes: int, functions: tuple | None
+) -> Trial:
     """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host."""
-    algorithm = make(name, spec, **dict(structure))
-    training = program(algorithm, lambda dataset: logged(dataset, samplers.uniform(batch)))
+    algorithm, card = make(name, spec, **dict(structure)), registry.card(name)
+    source = None
+    if card.kind == "offline":
+        training = program(algorithm, lambda dataset: logged(dataset, samplers.uniform(batch)))
+    else:
+        source = gathering(card, Env(spec, (), *(functions or (None, None))), batch, collection)
+        if functions:
+            training = program(
+                algorithm, lambda params: gathering(card, Env(spec, params, *functions), batch, collection)
+            )
+        else:
+            training = hosted.program(algorithm, spec, source.experience)
 
     def returns(keys, hypers, state, params):
         env = Env(spec, params, *functions)
@@ -188,7 +220,34 @@ def trial(name: str, spec: Spec, structure: tuple, batch: int, episodes: int, fu
 
         return jax.vmap(one, (0, counters(state), 0))(hypers, state, obs)
 
-    return Trial(algorithm, training, Compiled(returns if functions else actions))
+    return Trial(algorithm, training, Compiled(returns if functions else actions), source)
+
+
+def gathering(card: Card, env: Env, batch: int, collection: tuple) -> Source:
+    """Where an online card gets its batches from in an environment."""
+    return card.collect(env, *((batch,) if batch else ()), **dict(collection))
+
+
+@functools.lru_cache(maxsize=16)
+def _returns(policy: Policy, functions: tuple, spec: Spec, episodes: int) -> Compiled:
+    return Compiled(lambda key, params: rollout.evaluate(key, Env(spec, params, *functions), policy, episodes))
+
+
+def evaluate(policy: Policy, env: Env | HostEnv | str, key, episodes: int = 10) -> np.ndarray:
+    """Undiscounted returns [episodes] of a policy, in one compiled call where the environment is in JAX.
+
+    policy: of an algorithm (`algorithm.policy(hyper, state)`), or `core.types.reactive(act)`; actions in [-1, 1] or
+    classes. env: of `jaxrl.environment`, or its name. Episode i depends on (key, i) only. A second call with the same
+    policy and number of episodes compiles nothing. Raises InputError for unknown names and bad counts.
+    """
+    env = tasks.environment(env) if isinstance(env, str) else env
+    positive("episodes", episodes)
+    if isinstance(env, Env):
+        return np.asarray(_returns(policy, (env.reset, env.step), env.spec, episodes)(key, env.params))
+    act = jax.jit(lambda key, obs: policy.act(key, first_steps(obs), policy.start())[0])
+    times = itertools.count()
+    seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+    return host.evaluate(env, lambda obs: act(jax.random.fold_in(key, next(times)), obs), [seed], episodes)[0]
 
 
 def sweep(
@@ -206,6 +265,7 @@ def sweep(
 ) -> Result:
     """Train a card on a task for every hyperparameter record and seed at once, evaluating as it goes.
 
+    task: of `jaxrl.load`, or the id of a dataset; for an online card, of an environment.
     hypers: stacked records from `grid`, default the card's numbers. seeds: how many (0, 1, ...), or a list of them.
     evaluate_every: updates between evaluations, default a tenth of all. batch: default the card's. options: any number,
     factory keyword or preparation option of the card. Raises InputError for bad input before any training.
@@ -219,19 +279,29 @@ def sweep(
     seeds = chosen_seeds(seeds)
     hypers = chosen_hypers(card, chosen.numbers, hypers)
     ready = prepared(card, task, chosen)
-    parts = trial(
-        name, ready.env.spec, tuple(sorted(chosen.structure.items())), chosen.batch, episodes, functions(ready.env)
-    )
+    static = (tuple(sorted(options.items())) for options in (chosen.structure, chosen.collection))
+    parts = trial(name, ready.env.spec, *static, chosen.batch, episodes, functions(ready.env))
     keys, members = member_keys(seeds, hypers)
     evaluate = evaluator(parts, ready, keys, members, seeds, positive("episodes", episodes))
     log: list[Checkpoint] = []
     state = None
-    for stretch in drive(parts.training, keys, members, ready.dataset, checkpoints):
+    for stretch in trained(parts.training, keys, members, ready, seeds, checkpoints):
         log.append(evaluated(stretch, evaluate, parts))
         state = stretch.state
         if report:
             report(log[-1])
-    return Result(card, ready, parts.algorithm, hypers, seeds, chosen, log, state)
+    return Result(card, ready, parts.algorithm, hypers, seeds, chosen, log, state, parts.source)
+
+
+def trained(
+    training, keys, hypers, task: Task, seeds: list[int], checkpoints: list[int], start: Callable | None = None
+) -> Iterator[Stretch]:
+    """Stretches of training on the task's data, or in its environment; `start` as in `train.driver.drive`."""
+    if isinstance(training, hosted.Program):
+        every_seed = seeds * (len(keys) // len(seeds))
+        return hosted.drive(training, keys, hypers, task.env, every_seed, checkpoints, start)
+    data = task.env.params if task.dataset is None else task.dataset
+    return drive(training, keys, hypers, data, checkpoints, start)
 
 
 def chosen_seeds(seeds: int | list[int]) -> list[int]:
@@ -262,7 +332,12 @@ def stretches(updates: int, every: int | None) -> list[int]:
 
 
 def prepared(card: Card, task: Task, chosen: Settings) -> Task:
-    """The task as the card wants it; InputError where there is no data or less than a batch."""
+    """The task as the card wants it; InputError where there is no data or less than a batch.
+
+    An online card gets the task's environment without its data.
+    """
+    if card.kind == "online":
+        return card.prepare(task._replace(dataset=None, version=""), **chosen.preparation)
     if task.dataset is None:
         raise InputError(
             f"card {card.name} learns from data and task {task.name} has none; load a dataset with jaxrl.load"
@@ -287,22 +362,26 @@ def member_keys(seeds: list[int], hypers):
     return keys, jax.tree.map(lambda x: jnp.repeat(x, len(seeds)), hypers)
 
 
-def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes: int) -> Callable[[Tree], np.ndarray]:
-    """state -> returns [S, episodes], in the compiled graph or on the host."""
+def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes: int) -> Callable[[Tree], tuple]:
+    """state -> (returns, success or None), [S, episodes] each, in the compiled graph or on the host."""
     if isinstance(task.env, Env):
         k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
-        return lambda state: np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params))
+        return lambda state: (np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params)), None)
     every_seed = seeds * (len(keys) // len(seeds))
-    return lambda state: host.evaluate(
-        task.env, lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs)), every_seed, episodes
-    )
+
+    def on_host(state):
+        act = lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs))
+        outcome = host.rollouts(task.env, act, every_seed, episodes)
+        return outcome.returns, outcome.success
+
+    return on_host
 
 
 def evaluated(stretch: Stretch, evaluate, parts: Trial) -> Checkpoint:
     """The stretch with its evaluation and the seconds that everything took."""
     before = parts.evaluation.seconds
     start = time.perf_counter()
-    returns = evaluate(stretch.state)
+    returns, success = evaluate(stretch.state)
     spent = time.perf_counter() - start
     compiling = parts.evaluation.seconds - before
     seconds = {
@@ -310,4 +389,4 @@ def evaluated(stretch: Stretch, evaluate, parts: Trial) -> Checkpoint:
         "train": stretch.seconds,
         "evaluate": spent - compiling,
     }
-    return Checkpoint(stretch.update, returns, stretch.metrics, np.asarray(stretch.finite), seconds)
+    return Checkpoint(stretch.update, returns, stretch.metrics, np.asarray(stretch.finite), seconds, success)

@@ -35,7 +35,7 @@ def {name}({arguments}) -> Algorithm:
 PAPER = Paper("unpublished", "{title}", "Your Name", {year})
 CARD = Card(
     "{name}",
-    "offline",
+    "{kind}",
     {name},
     Hyper,
     PAPER,
@@ -43,6 +43,7 @@ CARD = Card(
     prepare=parent.CARD.prepare,
     needs=parent.CARD.needs,
     batch=parent.CARD.batch,
+    collect=parent.CARD.collect,
 )
 '''
 
@@ -94,6 +95,7 @@ def text(name: str, parent: str) -> str:
         hyper=named(module, card, "hyper"),
         recipe=RECIPE if has_recipe else "",
         name=name,
+        kind=card.kind,
         arguments=arguments(options),
         change="recipe" if has_recipe else "parts (copy the parent's factory)",
         make=named(module, card, "make"),

@@ -11,16 +11,22 @@ from jaxrl.data.local import find
 
 
 def load(dataset_id: str, *, download: bool = True) -> Task:
-    """Task of a Minari dataset: environment, device-resident Dataset, reference returns.
+    """Task of a Minari dataset: environment, device-resident Dataset, reference returns; or of an environment alone.
 
     Looks in `MINARI_DATASETS_PATH` (or Minari's default), among the embedded sets, which are built on first use, and
     under `JAXRL_EXTERNAL_DATA`; then downloads through Minari. Raises InputError with the remedy where nothing helps.
     """
     from jaxrl import forge
 
+    if alone := environment_alone(dataset_id):
+        return alone
     if dataset_id.startswith("embedded/") and find(dataset_id) is None:
         known("embedded dataset", dataset_id, forge.recipes())
     forge.ensure(dataset_id)
+    if dataset_id.startswith("trained/") and find(dataset_id) is None:
+        raise InputError(
+            f"dataset {dataset_id!r} is not here; train and record it with `jaxrl data build {dataset_id}`"
+        )
     logged = minari.read(dataset_id, download=download)
     arrays, _ = minari.scaled(logged)
     env = environment_of(logged, dataset_id)
@@ -36,15 +42,52 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
             f"environment {env.spec.name} has {env.spec.obs} and {env.spec.action}; import it with the right --env"
         )
     dataset = from_arrays(arrays)
-    references = reference.references(dataset_id, logged.metadata, env.spec.name)
+    # reference returns of the metadata are of the stored environment, not of a corrected one
+    stored = evaluated_in(logged, dataset_id) is (logged.eval_env_spec or logged.env_spec)
+    references = reference.references(dataset_id, logged.metadata if stored else {}, env.spec.name)
     return Task(dataset_id, env, dataset, tuple(references), None, fingerprint(dataset))
 
 
+def environment_alone(name: str) -> Task | None:
+    """Task without data of an environment in JAX, or of one that Gymnasium knows; None for any other name.
+
+    MuJoCo's run in JAX where there is an accelerator, else on the host, where C MuJoCo is faster. A dataset found on
+    this machine comes before an environment of Gymnasium with the same name.
+    """
+    from jaxrl.envs import suites
+    from jaxrl.envs.adapters import gymnasium, prefixed
+
+    if not (prefixed.is_prefixed(name) or name in suites.names() or (not find(name) and gymnasium.registered(name))):
+        return None
+    env = environment(name)
+    return Task(name, env, references=reference.of_environment(env.spec.name))
+
+
+@functools.cache
+def environment(name: str) -> Env | HostEnv:
+    """The environment of that name where it runs fastest on this machine; the same object at every call.
+
+    In JAX where we have it there, but MuJoCo's only where there is an accelerator; else Gymnasium's on the host. Raises
+    InputError for an unknown name. `jaxrl.environment` gives the one in JAX whatever the machine.
+    """
+    from jaxrl.envs import suites
+    from jaxrl.envs.adapters import gymnasium, prefixed
+
+    if prefixed.is_prefixed(name) or (name in suites.names() and name not in suites.MUJOCO):
+        return known_environment(name)
+    spec = gymnasium.find(name)
+    twin = gymnasium.jax_name(spec)
+    return known_environment(twin) if twin else gymnasium.host(spec)
+
+
 def environment_of(logged, dataset_id: str) -> Env | HostEnv:
-    """The JAX environment where there is the same one, else the Gymnasium environment that the dataset names."""
+    """The JAX environment where there is the same one, else the Gymnasium environment that the dataset names.
+
+    Some of D4RL's families are evaluated in a corrected one; see `envs.adapters.robotics.evaluation_spec`.
+    """
     from jaxrl.envs.adapters import gymnasium
 
-    spec = logged.eval_env_spec or logged.env_spec
+    spec = evaluated_in(logged, dataset_id)
     if spec is None:
         raise InputError(
             f"dataset {dataset_id} names no environment, so nothing can be evaluated on it; "
@@ -52,6 +95,13 @@ def environment_of(logged, dataset_id: str) -> Env | HostEnv:
         )
     name = gymnasium.jax_name(spec)
     return known_environment(name) if name else gymnasium.host(spec)
+
+
+def evaluated_in(logged, dataset_id: str):
+    """Gymnasium's `EnvSpec` of the environment in which policies are evaluated, or None."""
+    from jaxrl.envs.adapters import robotics
+
+    return robotics.evaluation_spec(dataset_id, logged.env_spec, logged.eval_env_spec)
 
 
 @functools.cache

@@ -82,9 +82,9 @@ def test_policy_repeats_the_evaluations_actions(monkeypatch):
 
     def spy(env, act, seeds, episodes):
         calls.append((env, act))
-        return np.zeros((len(seeds), episodes))
+        return host.Outcome(np.zeros((len(seeds), episodes)), np.ones((len(seeds), episodes)), 1.0)
 
-    monkeypatch.setattr(host, "evaluate", spy)
+    monkeypatch.setattr(host, "rollouts", spy)
     task = made.task(seed=3)._replace(env=adapter.host("Pendulum-v1"))
     result = jaxrl.sweep("td3_bc", task, seeds=2, **SMALL)
     env, act = calls[-1]
@@ -221,3 +221,46 @@ def test_stretches_end_with_the_last_update():
 def test_hypers_of_one_record_are_taken_as_they_are():
     result = jaxrl.sweep("td3_bc", TASK, hypers=registry.card("td3_bc").hyper(q_scale=1.0), seeds=2, **SMALL)
     assert result.scores.shape == (1, 2, 3) and float(result.hypers.q_scale[0]) == 1.0
+
+
+def test_online_cards_learn_in_an_environment_alone():
+    small = {"envs": 4, "length": 16, "passes": 1, "minibatches": 1, "width": 8, "depth": 1}
+    result = jaxrl.sweep("ppo", "CartPole-v1", seeds=2, updates=4, evaluate_every=2, episodes=2, **small)
+    assert result.returns.shape == (1, 2, 2) and result.env_steps.tolist() == [128, 256]
+    assert result.task.references[0].high == 500 and result.task.dataset is None
+
+
+def test_warm_up_counts_as_environment_steps():
+    small = {"warmup": 20, "capacity": 100, "batch": 8, "width": 8, "depth": 1, "per": 2}
+    result = jaxrl.sweep("sac", "Pendulum-v1", seeds=1, updates=4, evaluate_every=2, episodes=1, **small)
+    assert result.env_steps.tolist() == [24, 28]
+
+
+def test_members_on_the_host_learn_as_they_would_alone():
+    """Experience comes from Gymnasium; nothing of a member depends on who else is there."""
+    small = {"warmup": 20, "capacity": 100, "batch": 8, "width": 8, "depth": 1, "envs": 2}
+    task = made.task()._replace(env=adapter.host("Pendulum-v1"), dataset=None)
+    sizes = {"updates": 6, "evaluate_every": 3, "episodes": 2}
+    both = jaxrl.sweep("td3", task, seeds=[3, 5], **sizes, **small)
+    again = jaxrl.sweep("td3", task, seeds=[3, 5], **sizes, **small)
+    np.testing.assert_array_equal(both.returns, again.returns)
+    assert both.env_steps.tolist() == [26, 32] and np.isfinite(both.returns).all()
+    assert not np.allclose(both.returns[0, 0], both.returns[0, 1])
+
+
+def test_batches_are_not_for_cards_that_learn_from_rollouts():
+    with pytest.raises(InputError, match="card ppo learns from whole rollouts; set envs and length instead of batch=8"):
+        jaxrl.sweep("ppo", "CartPole-v1", batch=8)
+
+
+def test_evaluate_takes_environments_and_names():
+    policy = reactive(lambda key, obs: (obs[..., 2] + obs[..., 3] > 0).astype("int32"))
+    env = jaxrl.environment("CartPole-v1")
+    few, many = (jaxrl.evaluate(policy, env, jax.random.key(0), count) for count in (2, 4))
+    np.testing.assert_array_equal(few, many[:2])
+    assert many.shape == (4,) and many.min() > 100
+    np.testing.assert_array_equal(many, jaxrl.evaluate(policy, "CartPole-v1", jax.random.key(0), 4))
+    still = reactive(lambda key, obs: jnp.zeros((*obs.shape[:-1], 1)))
+    assert jaxrl.evaluate(still, adapter.host("Pendulum-v1"), jax.random.key(0), 3).shape == (3,)
+    with pytest.raises(InputError, match="episodes is 0"):
+        jaxrl.evaluate(policy, env, jax.random.key(0), 0)

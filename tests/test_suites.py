@@ -1,6 +1,7 @@
 """Suites: the project's read, bad ones are refused in one line, settings win in order, published bands travel along."""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -53,16 +54,19 @@ def written(tmp_path):
 
 def test_suites_are_those_that_the_makefile_promises():
     domains = [f"d4rl-{domain}" for domain in ("adroit", "antmaze", "kitchen", "mujoco", "pointmaze")]
-    assert suites.names() == sorted([*domains, "external", "quick"])
+    assert suites.names() == sorted([*domains, "external", "quick", "online-quick", "online-mujoco"])
 
 
 @pytest.mark.parametrize("name", suites.names())
 def test_every_suite_reads(name):
     suite = suites.read(name)
     jobs = suites.jobs(suite)
-    assert len(jobs) == len(suite.tasks) * len(suite.cards) == len({(job.card, job.task) for job in jobs}) > 0
+    pairs = {(job.card, job.task) for job in jobs}
+    left_out = [pair for pair in product(suite.cards, suite.tasks) if pair not in pairs]
+    assert len(jobs) == len(pairs) == len(suite.tasks) * len(suite.cards) - len(left_out) > 0
+    assert bool(left_out) == bool(suite.without) and all(job.updates > 0 for job in jobs)
     assert set(suite.cards) <= registry.cards().keys()
-    assert all(ID.fullmatch(task) for task in suite.tasks)
+    assert all(ID.fullmatch(task) for task in suite.tasks) or name.startswith("online")
     assert suites.remarks(name) == list(suite.notes)
     assert all(note and "\n" not in note and note == note.strip() for note in suite.notes)
 
@@ -149,7 +153,7 @@ def test_identity_is_what_differs_from_the_card():
         ("[card.td3_bc]", "[card.td3bc]", "did you mean 'td3_bc'"),
         ("[card.td3_bc]", "[card.iql]", "unknown card with settings in suite small 'iql'"),
         ("updates = 10", "update = 10", "did you mean 'updates'"),
-        ("updates = 10", "", "suite small lacks 'updates'"),
+        ("updates = 10", "", "suite small must have either updates or env_steps"),
         ('title = "Small"', "", "suite small lacks 'title'"),
         ('title = "Small"', "title = 3", "title of suite small is 3; it must be text"),
         ("q_scale = 3.0", "q_scal = 3.0", "did you mean 'q_scale'"),
@@ -250,3 +254,51 @@ def test_leaderboard_carries_cautions_and_bands(tmp_path):
     assert "Minari's mujoco/* sets are new data on v5 bodies, not D4RL v2" in text and "53.3 … 73.8" in text
     assert text.index("walker2d could not be had") < text.index(published.HEADING)
     assert len(table.notes) == len(set(table.notes)) and table.notes[0] == suites.remarks("d4rl-mujoco")[0]
+
+
+ONLINE = """
+title = "Online"
+tasks = ["CartPole-v1", "Pendulum-v1"]
+cards = ["ppo", "sac"]
+env_steps = 1_000
+seeds = 1
+checkpoints = 2
+episodes = 2
+without = [{ card = "sac", task = "Cart*" }]
+
+[card.ppo]
+envs = 4
+length = 25
+
+[[override]]
+card = "sac"
+task = "Pendulum-v1"
+warmup = 100
+per = 2
+env_steps = 500
+"""
+
+
+def test_budgets_of_steps_become_updates(written):
+    suite = suites.read(written(ONLINE))
+    found = {(job.card, job.task): job.updates for job in suites.jobs(suite)}
+    assert found == {("ppo", "CartPole-v1"): 10, ("ppo", "Pendulum-v1"): 10, ("sac", "Pendulum-v1"): 200}
+    assert suites.job(suite, "sac", "Pendulum-v1", {"per": 4}).updates == 100
+    assert "env_steps" not in suites.job(suite, "sac", "Pendulum-v1").options
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("env_steps = 500", "env_steps = 100", "env_steps=100 of suite small are used up by the 100 warm-up steps of sac"),
+        ("env_steps = 1_000", "updates = 10\nenv_steps = 1_000", "must have either updates or env_steps"),
+        ('"ppo", "sac"]', '"ppo", "sac", "bc"]', "card bc learns from data and takes no env_steps"),
+        (', task = "Cart*" }', ' }', "it must have a card and a task"),
+        ("length = 25", "lenght = 25", "unknown setting of ppo 'lenght'; did you mean 'length'?"),
+    ],
+)  # fmt: skip
+def test_bad_online_suites_are_refused_in_one_line(written, old, new, said):
+    assert old in ONLINE
+    with pytest.raises(InputError) as error:
+        suites.read(written(ONLINE.replace(old, new, 1)))
+    assert said in str(error.value) and "\n" not in str(error.value)

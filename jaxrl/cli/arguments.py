@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line with all its help."""
     root = Parser(
         "jaxrl",
-        description="Offline reinforcement learning in JAX: Minari datasets in, normalized-score tables out.",
+        description="Offline and online reinforcement learning in JAX: data and environments in, tables of scores out.",
         epilog="`jaxrl COMMAND --help` says more. Exit codes: 0 all went well, 1 some of what was asked for could not "
         "be run, 2 bad input, 130 interrupted.",
     )
@@ -67,7 +67,9 @@ def whole(text: str) -> int:
 def add_training(command: argparse.ArgumentParser, lists: bool) -> None:
     """Arguments of `train` and `sweep`."""
     command.add_argument("card", metavar="CARD", help="see `jaxrl list`")
-    command.add_argument("task", metavar="TASK", help="id of a Minari dataset, see `jaxrl data list`")
+    command.add_argument(
+        "task", metavar="TASK", help="id of a Minari dataset (`jaxrl data list`), or an environment for online cards"
+    )
     count = {"type": whole, "metavar": "N"}
     command.add_argument("--seeds", **count, default=1, help="how many seeds, in one compiled call (default 1)")
     command.add_argument("--updates", **count, default=100_000, help="gradient updates (default 100000)")
@@ -97,7 +99,9 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--evaluate-every", **count, help=every)
     command.add_argument("--episodes", **count, help="episodes of an evaluation, instead of the suite's")
     command.add_argument("--cards", nargs="+", metavar="CARD", help="only these cards")
-    command.add_argument("--tasks", nargs="+", metavar="TASK", help="only these tasks: ids of Minari datasets")
+    command.add_argument(
+        "--tasks", nargs="+", metavar="TASK", help="only these tasks: ids of Minari datasets, or environments"
+    )
     text = "a setting, for the cards that have it; wins over the suite's; repeatable"
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
     command.add_argument("--out", metavar="DIR", help="folder of the results (default results/SUITE)")
@@ -112,8 +116,9 @@ def add_data(command: argparse.ArgumentParser) -> None:
     info = add(kinds, "info", commands.data_info, "spaces, returns, references and origin of a dataset")
     info.add_argument("id", metavar="ID", help="see `jaxrl data list`")
     info.add_argument("--json", action="store_true", help="for machines")
-    build = add(kinds, "build", commands.data_build, "make embedded datasets from their recipes")
-    build.add_argument("ids", nargs="+", metavar="ID", help="ids, or `all`")
+    build = add(kinds, "build", commands.data_build, "make datasets from recipes: scripted ones, or by training")
+    text = "ids of embedded sets, or `all` of them; or recipes of trained sets, by name, id or the path of a TOML file"
+    build.add_argument("ids", nargs="+", metavar="RECIPE", help=text)
     load = add(kinds, "import", commands.data_import, "turn a user's arrays into a Minari dataset")
     text = "observations, actions, rewards, and terminations, truncations or episode_ends; next_observations if known"
     load.add_argument("file", metavar="FILE.npz", help=text)

@@ -55,7 +55,7 @@ def sorted_options(card, pairs: dict[str, list], lists: bool) -> tuple[dict[str,
     for name, values in pairs.items():
         known(f"setting of {card.name}", name, suites.names_of(card.name))
         for value in values:
-            suites.check(suites.Job(card.name, "", {name: value}))
+            suites.check(card.name, {name: value})
         if lists and len(values) > 1 and name not in card.numbers():
             remedy = f"only numbers combine ({', '.join(card.numbers())}); run `jaxrl sweep` once for each value"
             raise InputError(f"--set {name} lists {len(values)} values, but changes the program or the data; {remedy}")
@@ -76,21 +76,24 @@ def list_cards(arguments) -> int:
             "batch": card.batch,
             "numbers": card.numbers(),
             "structure": card.structure(),
+            "collection": card.collection(),
             "preparation": card.preparation(),
             "paper": card.paper._asdict(),
         }
         for name, card in sorted(registry.cards().items())
     }
     if arguments.json:
-        from jaxrl import forge, suites
+        from jaxrl import forge, ladder, suites
         from jaxrl.envs.suites import names
 
-        others = {"suites": suites.names(), "datasets": list(forge.recipes()), "environments": names()}
+        datasets = [*forge.recipes(), *(one for name in ladder.names() for one in ladder.read(name).ids)]
+        others = {"suites": suites.names(), "datasets": datasets, "environments": names()}
         print(json.dumps({"cards": entries, **others}, indent=1))
         return 0
     rows = []
     for name, entry in entries.items():
-        settings = {**entry["numbers"], **entry["structure"], "batch": entry["batch"], **entry["preparation"]}
+        batch = {"batch": entry["batch"]} if entry["batch"] else {}
+        settings = {**entry["numbers"], **entry["structure"], **batch, **entry["collection"], **entry["preparation"]}
         text = " ".join(f"{key}={show(value)}" for key, value in settings.items())
         rows.append((name, entry["family"], ", ".join(entry["actions"]), text, entry["paper"]["id"]))
     print_rows(("card", "family", "actions", "settings (default)", "paper"), rows)
@@ -180,7 +183,12 @@ def bench(arguments) -> int:
     if arguments.fresh and plan.file.exists():
         print(f"earlier runs put aside: {bench_module.put_aside(plan.file)}")
     suite = plan.suite
-    sizes = f"{len(suite.cards)} cards x {len(suite.tasks)} datasets x {plan.seeds} seeds x {plan.updates:,} updates"
+    spent = (
+        f"{suite.env_steps:,} steps"
+        if suite.env_steps and not plan.updates
+        else f"{plan.updates or suite.updates:,} updates"
+    )
+    sizes = f"{len(suite.cards)} cards x {len(suite.tasks)} tasks x {plan.seeds} seeds x {spent}"
     print(f"suite {suite.name}: {sizes}", flush=True)
     with watch() as progress:
         notes = bench_module.run(plan, say=lambda text: print(text, flush=True), progress=progress)
@@ -200,7 +208,8 @@ def show(table, out: Path) -> None:
     console = Console()
     width = console.width if console.is_terminal else PIPE
     Console(width=width).print(tables.rich_table(table, width=width))
-    print(f"written: {out}/scores.csv, {out}/leaderboard.md, {out}/scores.png")
+    files = [name for name in ("scores.csv", "leaderboard.md", "scores.png", "clock.png") if (out / name).exists()]
+    print(f"written: {', '.join(f'{out}/{name}' for name in files)}")
 
 
 def print_table(arguments) -> int:
@@ -274,14 +283,20 @@ def data_info(arguments) -> int:
 
 def data_build(arguments) -> int:
     """`jaxrl data build`."""
-    from jaxrl import forge
+    from jaxrl import forge, ladder
     from jaxrl.core import compilation
 
     compilation.keep()
-    recipes = list(forge.recipes())
-    chosen = recipes if arguments.ids == ["all"] else [known("dataset recipe", one, recipes) for one in arguments.ids]
-    for dataset_id in chosen:
-        forge.build(dataset_id)
+    scripted = list(forge.recipes())
+    chosen = scripted if arguments.ids == ["all"] else arguments.ids
+    for one in chosen:
+        if one not in scripted and not one.endswith(".toml") and not ladder.recipe_of(one):
+            known("dataset recipe", one.removeprefix("trained/"), [*scripted, *ladder.names()])
+    for one in chosen:
+        if one in scripted:
+            forge.build(one)
+        else:
+            ladder.build(one, report=lambda text: print(text, flush=True))
     return 0
 
 

@@ -22,6 +22,8 @@ class View:
     obs: the states in question [B, D].     action, log_prob: the scored action [B, A] and its log-probability [B].
     q_fn, propose, density: the critics, the actor and its density in play:
         (obs, action, members=None) -> [E, ...], (key, obs) -> (action, log_prob), (obs, action) -> [...].
+        `members` is how many of the first critics, or an array of their indices.
+    old_density: the density of the actor's copy, where the skeleton keeps one.
     """
 
     obs: Any = None
@@ -30,6 +32,7 @@ class View:
     q_fn: Any = None
     propose: Any = None
     density: Any = None
+    old_density: Any = None
     batch: Any = None
     hyper: Any = None
     state: Any = None
@@ -88,25 +91,32 @@ def actor_critic(
     critic_depth: int | None = None,
     critics: int = 2,
     delay: int = 2,
+    target_delay: int | None = None,
+    copy_every: int = 0,
     actor_options: Mapping[str, Any] = {},
     critic_options: Mapping[str, Any] = {},
     others: Mapping[str, Callable[[Kit], Part]] = {},
 ) -> Algorithm:
     """Ensemble critic and one actor, plus any `others` (temperature, multiplier, ...), each made from a Kit.
 
-    The actor, and with it all targets, moves on every `delay`-th update (TD3, arXiv:1802.09477, section 5.2).
-    `critic_depth` defaults to `depth`. Needs `discount polyak critic_lr actor_lr explore_noise` in the record.
+    The actor, and with it all targets, moves on every `delay`-th update (TD3, arXiv:1802.09477, section 5.2); targets
+    on every `target_delay`-th where that is given. `copy_every` > 0 keeps a copy of the actor, renewed every so many
+    updates, for terms that ask for `old_density`; then the actor has no slow target.
+    `critic_depth` defaults to `depth`. Needs `discount polyak critic_lr actor_lr` in the record, and
+    `explore_noise` for an actor without a density.
     """
     q = values.q(spec, width=width, depth=critic_depth or depth, members=critics, **critic_options)
     pi = head(spec, width=width, depth=depth, **actor_options)
 
     def look(actor, critic, **rest):
         def q_fn(obs, action, members=None):
-            chosen = critic if members is None else jax.tree.map(lambda x: x[:members], critic)
+            rows = slice(members) if isinstance(members, int) else members
+            chosen = critic if members is None else jax.tree.map(lambda x: x[rows], critic)
             return q.apply(chosen, obs, action)
 
         density = functools.partial(pi.log_prob, actor) if pi.log_prob else None
-        return View(q_fn=q_fn, propose=functools.partial(pi.propose, actor), density=density, **rest)
+        old = functools.partial(pi.log_prob, rest["state"].target["actor"]) if copy_every else None
+        return View(q_fn=q_fn, propose=functools.partial(pi.propose, actor), density=density, old_density=old, **rest)
 
     def proposed(key, actor, obs, **rest):
         k_action, k_terms = jax.random.split(key)
@@ -137,38 +147,37 @@ def actor_critic(
         here = proposed(key, params, batch.obs, critic=critic, batch=batch, hyper=hyper, state=state)
         return sum(term(here) for term in recipe.actor), {}
 
-    init, update = learn(
-        {
-            "critic": Part(q.init, critic_loss, lambda h, n: h.critic_lr, lambda h: h.polyak, follow_every=delay),
-            "actor": Part(
-                pi.init,
-                actor_loss,
-                lambda h, n: h.actor_lr,
-                (lambda h: h.polyak) if recipe.slow_actor else None,
-                delay,
-                delay,
-            ),
-            **{name: make(Kit(pi, logged)) for name, make in others.items()},
-        }
-    )
-
+    follow, pace = lambda h: h.polyak, target_delay or delay
+    slow = {"follow": follow, "follow_every": pace} if recipe.slow_actor else {}
+    copied = {"follow": lambda h: 1.0, "follow_every": copy_every} if copy_every else slow
+    parts = {
+        "critic": Part(q.init, critic_loss, lambda h, n: h.critic_lr, follow, follow_every=pace),
+        "actor": Part(pi.init, actor_loss, lambda h, n: h.actor_lr, every=delay, **copied),
+        **{name: make(Kit(pi, logged)) for name, make in others.items()},
+    }
+    init, update = learn(parts)
     return Algorithm(init, update, *policies(pi))
 
 
 def policies(pi: heads.Head):
-    """(policy, explore) of an actor: its mode, and a proposal with Gaussian noise of `explore_noise`."""
+    """(policy, explore) of an actor: its mode; and a draw from its density, or where it has none its action with
+    Gaussian noise of `explore_noise`."""
+
+    def density(state):
+        return functools.partial(pi.log_prob, state.params["actor"]) if pi.log_prob else None
 
     def policy(hyper, state):
-        log_prob = functools.partial(pi.log_prob, state.params["actor"]) if pi.log_prob else None
-        return reactive(lambda key, obs: pi.mode(state.params["actor"], obs), log_prob)
+        return reactive(lambda key, obs: pi.mode(state.params["actor"], obs), density(state))
 
     def explore(hyper, state):
         def act(key, obs):
             k_action, k_noise = jax.random.split(key)
             action, _ = pi.propose(state.params["actor"], k_action, obs)
+            if pi.log_prob:
+                return action
             noise = hyper.explore_noise * jax.random.normal(k_noise, action.shape)
             return jnp.clip(action + noise, -1, 1)
 
-        return reactive(act)
+        return reactive(act, density(state))
 
     return policy, explore

@@ -20,6 +20,7 @@ class Part(NamedTuple):
     rate: (hyper, count) -> step size, `count` being the part's own updates so far.
     follow: hyper -> Polyak step of a target copy; None keeps no copy.
     every: update on every n-th call.            follow_every: move the target on every n-th call.
+    optimiser: (hyper, step size) -> an optax transformation; None for the learner's own.
     """
 
     init: Callable
@@ -28,6 +29,7 @@ class Part(NamedTuple):
     follow: Callable | None = None
     every: int = 1
     follow_every: int = 1
+    optimiser: Callable | None = None
 
 
 class Learned(NamedTuple):
@@ -50,7 +52,7 @@ def learn(parts: Mapping[str, Part], optimiser: Callable = optax.adam):
         keys = {name: jax.random.fold_in(key, i) for i, name in enumerate(parts)}
         params = {name: part.init(keys[name]) for name, part in parts.items()}
         target = {name: params[name] for name, part in parts.items() if part.follow}
-        opt = {name: optimiser(part.rate(hyper, 0)).init(params[name]) for name, part in parts.items()}
+        opt = {name: _optimiser(optimiser, part, hyper, 0).init(params[name]) for name, part in parts.items()}
         return Learned(params, target, opt, jnp.zeros((), jnp.int32))
 
     def update(key, hyper, state, batch):
@@ -70,6 +72,11 @@ def part_key(key, parts, name):
     return jax.random.fold_in(key, list(parts).index(name))
 
 
+def _optimiser(default, part: Part, hyper, count):
+    rate = part.rate(hyper, count)
+    return part.optimiser(hyper, rate) if part.optimiser else default(rate)
+
+
 def _stepper(optimiser, name, part, key, hyper, batch):
     def go(state):
         def objective(params):
@@ -77,8 +84,8 @@ def _stepper(optimiser, name, part, key, hyper, batch):
             return weighted_mean(losses, batch.weight), aux
 
         (loss, aux), grads = jax.value_and_grad(objective, has_aux=True)(state.params[name])
-        rate = part.rate(hyper, state.step // part.every)
-        updates, opt = optimiser(rate).update(grads, state.opt[name], state.params[name])
+        rule = _optimiser(optimiser, part, hyper, state.step // part.every)
+        updates, opt = rule.update(grads, state.opt[name], state.params[name])
         params = optax.apply_updates(state.params[name], updates)
         return _put(state, name, params=params, opt=opt), {"loss": loss, **aux}
 

@@ -14,6 +14,14 @@ def pessimistic(v):
     return v.q.min(0)
 
 
+def smallest_of(v, *, subset: int):
+    """Smallest Q of `subset` members drawn for this update, all of them where there are no more (REDQ, alg. 1)."""
+    members = jax.tree.leaves(v.state.params["critic"])[0].shape[0]
+    if subset >= members:
+        return pessimistic(v)
+    return v.q_fn(v.obs, v.action, jax.random.choice(v.key, members, (subset,), replace=False)).min(0)
+
+
 def maximise_q(v):
     """Minus the first critic's value (TD3)."""
     return -v.q_first
@@ -22,6 +30,11 @@ def maximise_q(v):
 def maximise_min_q(v):
     """Minus the smallest value of the ensemble (SAC, SAC-N)."""
     return -v.q.min(0)
+
+
+def maximise_mean_q(v):
+    """Minus the ensemble's mean value (REDQ, arXiv:2101.05982, alg. 1)."""
+    return -v.q.mean(0)
 
 
 def in_units_of_size(v, q):
@@ -67,6 +80,21 @@ def entropy_bonus(v):
 def entropy_cost(v):
     """Entropy's share of the actor's loss (SAC, eq. 9)."""
     return temperature(v) * v.log_prob
+
+
+def set_entropy_bonus(v):
+    """Entropy's share of the next value at a weight that is set, not learned (MDPO, arXiv:2005.09814)."""
+    return -v.hyper.entropy_weight * v.log_prob
+
+
+def stay_near_old(v):
+    """Divergence from the actor's copy and entropy, both by one sample (off-policy MDPO, arXiv:2005.09814).
+
+    `nearness` is 1/t_k of the paper, `entropy_weight` its lambda; where they are equal the copy does not count and
+    this is SAC's entropy cost.
+    """
+    h = v.hyper
+    return h.nearness * v.log_prob - (h.nearness - h.entropy_weight) * v.old_density(v.obs, v.action)
 
 
 def imitate_advantage(v):
@@ -133,3 +161,8 @@ def best_of(v, *, samples: int = 10):
 def with_samples(term, samples: int):
     """`term` with another number of sampled actions."""
     return functools.partial(term, samples=samples)
+
+
+def with_subset(subset: int):
+    """`smallest_of` with that many members."""
+    return functools.partial(smallest_of, subset=subset)

@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 from jaxrl.core import hyper as records
 from jaxrl.core.check import InputError
-from jaxrl.core.types import Spec, Task
+from jaxrl.core.types import Source, Spec, Task
 
-Kind = Literal["offline"]
+Kind = Literal["offline", "online"]
 Actions = Literal["continuous", "discrete"]
 
 
@@ -41,6 +41,8 @@ class Card(NamedTuple):
     actions: kinds of action it takes.
     prepare: (task, **options) -> the task as the paper prepares it (scaled, filtered).
     needs: batch extras it reads. batch: the paper's batch size.
+    collect: for kind "online", (env, **options) -> the Source it learns from, with a keyword `batch` where it draws
+    batches of that size.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Card(NamedTuple):
     prepare: Callable[..., Task] = as_is
     needs: frozenset[str] = frozenset()
     batch: int = 256
+    collect: Callable[..., Source] | None = None
 
     def numbers(self) -> dict[str, float]:
         """Traced hyperparameters and their defaults."""
@@ -64,6 +67,10 @@ class Card(NamedTuple):
     def preparation(self) -> dict[str, Any]:
         """Keywords of `prepare` and their defaults."""
         return getattr(self.prepare, "defaults", None) or keywords(self.prepare)
+
+    def collection(self) -> dict[str, Any]:
+        """Keywords of `collect` and their defaults: how an online card gathers experience."""
+        return keywords(self.collect) if self.collect else {}
 
 
 def keywords(function: Callable) -> dict[str, Any]:

@@ -90,6 +90,25 @@ class Env(NamedTuple):
     step: StepFn
 
 
+class Machines(Protocol):
+    """N environments of one kind, stepped together on the host; they never reset themselves.
+
+    Indices [n] increase. An environment is reset before its first step, and again after its episode ended.
+    """
+
+    def reset(self, indices: Any, seeds: Any) -> Any:
+        """First observations [n, D], those of Gymnasium's `reset(seed=...)`, from one seed each."""
+
+    def step(self, indices: Any, commands: Any) -> tuple[Any, Any, Any, Any]:
+        """Observations [n, D], reward [n] float, terminated [n] bool, truncated [n] bool, the caller's to keep.
+
+        commands: [n, A] in the environment's own units, or [n] int classes. Observations are the true successors.
+        """
+
+    def close(self) -> None:
+        """Close all environments."""
+
+
 class HostEnv(NamedTuple):
     """An environment stepped outside JAX. make() -> a `gymnasium.Env` with flat observations, in its own units."""
 
@@ -97,6 +116,8 @@ class HostEnv(NamedTuple):
     make: Callable[[], Any]
     observe: Callable[[Any], Any] = lambda obs: obs
     """Applied to every batch of observations [N, D] before a policy sees it."""
+    many: Callable[[int], Machines] | None = None
+    """many(N) -> N of them that step faster together than one after another; None where nothing better is known."""
 
 
 class ActFn(Protocol):
@@ -132,10 +153,43 @@ class Algorithm(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where batches come from. init(key) -> feed; next(key, feed, policy) -> (feed, batch)."""
+    """Where batches come from. init(key) -> feed; next(key, feed, policy) -> (feed, batch).
+
+    observe(feed, priority [B]) -> feed, for a source whose draws depend on the errors of its last batch: the learner
+    reports them as the metric "priority". cost: environment steps a batch takes; before: those that `init` takes.
+    experience: how a source that walks does it, for environments that are not in JAX.
+    """
 
     init: Callable[[PRNGKeyArray], Tree]
     next: Callable[[PRNGKeyArray, Tree, Policy | None], tuple[Tree, Transition]]
+    observe: Callable[[Tree, Any], Tree] | None = None
+    cost: int = 0
+    before: int = 0
+    experience: "Experience | None" = None
+
+
+class Buffer(NamedTuple):
+    """Where steps wait to be learned from. init(row of one step) -> store; add(store, steps [N, ...]) -> store;
+    draw(key, store) -> (store, batch); observe(store, priority [B]) -> store, where draws depend on errors."""
+
+    init: Callable[[Transition], Tree]
+    add: Callable[[Tree, Transition], Tree]
+    draw: Callable[[PRNGKeyArray, Tree], tuple[Tree, Transition]]
+    observe: Callable[[Tree, Any], Tree] | None = None
+
+
+class Experience(NamedTuple):
+    """How an online learner gathers: `per` steps in each of `envs` environments into the buffer, then a draw from it.
+
+    first: steps in each environment by random actions before the first batch. densities: whether steps carry the
+    logarithm of their action's probability density as the extra "log_prob".
+    """
+
+    buffer: Buffer
+    envs: int
+    per: int
+    first: int
+    densities: bool = False
 
 
 class Reference(NamedTuple):

@@ -27,6 +27,7 @@ def write(
     action_space: Any = None,
     references: Reference | tuple | None = None,
     metadata: Mapping[str, Any] = {},
+    infos: Mapping[str, np.ndarray] = {},
     replace: bool = False,
 ) -> Path:
     """Write a Minari dataset under `root` and return its folder; actions in physical units, or classes from 0.
@@ -34,7 +35,8 @@ def write(
     env_spec: Gymnasium EnvSpec, stored; its environment is built only to ask for spaces not given, where that works.
     Spaces not known otherwise: Box(-inf, inf) for observations, the range of the data for actions. references: a
     Reference, a pair (low, high), or several References, of which the first is stored. metadata: further entries;
-    `author` may be a name or several. The last observation of an episode is the `next_obs` of its last step.
+    `author` may be a name or several. infos: further columns, a row a step, such as "log_prob". The last observation
+    of an episode is the `next_obs` of its last step.
     The same arrays give the same bytes. Raises InputError where the id exists and not `replace`, where the arrays
     hold no full episode, and where the folder cannot be written.
     """
@@ -47,7 +49,7 @@ def write(
     aside = root / f".{uuid.uuid4().hex}.tmp"
     try:
         aside.mkdir(parents=True)
-        made = create(aside, dataset_id, buffers(arrays, *both), *both)
+        made = create(aside, dataset_id, buffers(arrays, *both, infos), *both)
         made.storage.update_metadata(entries)
         move(aside, root, dataset_id, replace)
     except OSError as error:
@@ -117,7 +119,7 @@ def derived_actions(action: np.ndarray):
     return spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
-def buffers(arrays: Arrays, observation_space, action_space) -> list:
+def buffers(arrays: Arrays, observation_space, action_space, infos: Mapping[str, np.ndarray] = {}) -> list:
     """One Minari EpisodeBuffer for each episode."""
     from minari.data_collector import EpisodeBuffer
 
@@ -136,6 +138,7 @@ def buffers(arrays: Arrays, observation_space, action_space) -> list:
             rewards=reward[start:end],
             terminations=terminated[start:end],
             truncations=truncated[start:end],
+            infos={name: column[start:end] for name, column in infos.items()} or None,
         )
         for i, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
     ]

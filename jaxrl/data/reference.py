@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("references.toml")
 
 @functools.cache
 def registry() -> dict:
-    """The versioned registry of the package: `version`, `pair` and `caution`."""
+    """The versioned registry of the package: `version`, `pair`, `environment` and `caution`."""
     return tomllib.loads(FILE.read_text())
 
 
@@ -36,6 +36,13 @@ def references(dataset_id: str, metadata: Mapping, env_id: str) -> tuple[Referen
         copy = own._replace(origin=f"{own.origin}; equals D4RL's constants: {classic[0].origin}")
         return (*experts, copy)
     return (own, *experts, *classic)
+
+
+def of_environment(name: str) -> tuple[Reference, ...]:
+    """All pairs known for an environment without data, the ranking one first; empty where none is known."""
+    own = [one for one in registry()["environment"] if one["name"] == name]
+    measured = [Reference(one["low"], one["high"], "expert", one["origin"]) for one in own]
+    return (*measured, *references("", {}, name))
 
 
 def applies(pair: Mapping, dataset_id: str, env_id: str) -> bool:

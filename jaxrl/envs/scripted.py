@@ -16,7 +16,10 @@ GAINS = (4.0, 0.7)
 
 def random(spec: Spec) -> Policy:
     """Uniform over [-1, 1]^A, or over the classes."""
-    return reactive(lambda key, obs: draw(key, spec, obs.shape[:-1]))
+    flat = -jnp.log(float(spec.action)) if spec.discrete else -spec.action * jnp.log(2.0)
+    return reactive(
+        lambda key, obs: draw(key, spec, obs.shape[:-1]), lambda obs, action: jnp.full(obs.shape[:-1], flat)
+    )
 
 
 def draw(key, spec: Spec, shape: tuple[int, ...]):

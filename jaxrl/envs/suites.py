@@ -6,6 +6,7 @@ from functools import partial
 from jaxrl.core.check import known
 from jaxrl.core.types import Env
 from jaxrl.envs import control, maze, small, tabular
+from jaxrl.envs.adapters import prefixed
 
 MAKERS: dict[str, Callable[[], Env]] = {
     "Pendulum-v1": control.pendulum,
@@ -24,6 +25,9 @@ MAKERS: dict[str, Callable[[], Env]] = {
     "GridMaze-v0": lambda: tabular.environment(tabular.grid(maze.UMAZE), 30, "GridMaze-v0"),
 }
 
+MUJOCO: tuple[str, ...] = ()
+"""Names of MuJoCo's tasks."""
+
 
 def names() -> list[str]:
     """Names that `environment` takes."""
@@ -31,5 +35,10 @@ def names() -> list[str]:
 
 
 def environment(name: str) -> Env:
-    """The environment of that name; InputError for an unknown one, naming the nearest."""
+    """The environment of that name; InputError for an unknown one, naming the nearest.
+
+    "brax/ant", "playground/CartpoleBalance" and "gymnax/CartPole-v1" are those of other libraries.
+    """
+    if prefixed.is_prefixed(name):
+        return prefixed.environment(name)
     return MAKERS[known("environment", name, MAKERS)]()

@@ -1,30 +1,40 @@
-"""Undiscounted returns of many policies in Gymnasium environments: all step together, one policy call per step."""
+"""Undiscounted returns of many policies in environments on the host: all step together, one policy call per step."""
 
 import atexit
-import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxrl.core.check import InputError, positive
-from jaxrl.core.types import HostEnv, Spec
+from jaxrl.core.types import HostEnv, Machines, Spec
+from jaxrl.envs.adapters.machines import physical, several
 
 KEPT = 4
-"""Makers whose environments stay open between evaluations; the one used longest ago is closed first."""
-FEWEST = 4
-"""Environments below which handing them to threads costs more than it saves."""
-_POOL: dict[Callable[[], Any], list] = {}
+"""Environments of which machines stay open between evaluations; those used longest ago are closed first."""
+
+
+class Open(NamedTuple):
+    """Machines that are kept, and how many environments they hold."""
+
+    machines: Machines
+    size: int
+
+
+_POOL: dict[Callable[..., Any], Open] = {}
 
 
 class Outcome(NamedTuple):
-    """What an evaluation saw. returns: [members, episodes] float64; lengths: the same, in steps; seconds: wall time."""
+    """What an evaluation saw. returns: [members, episodes] float64; lengths: the same, in steps; seconds: wall time.
+
+    success: how far each episode succeeded, 0 to 1, the same shape; None where the environment has no goal.
+    """
 
     returns: np.ndarray
     lengths: np.ndarray
     seconds: float
+    success: np.ndarray | None = None
 
     @property
     def steps_per_second(self) -> float:
@@ -43,15 +53,14 @@ def rollouts(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -
     act: observations [members, episodes, D] float32 -> actions [members, episodes, A] in [-1, 1], or class indices
     [members, episodes]; called once per step for all. An episode's start depends on (its member's seed, episode) only,
     so members of one seed meet the same starts. A member whose action is not finite ends there with a return of NaN.
-    Environments are made on first use and kept for the next evaluation. Raises InputError where sizes do not match
-    `env.spec`.
+    Environments are made on first use, by `env.many` where the environment has it, and kept for the next evaluation.
+    Raises InputError where sizes do not match `env.spec`.
     """
-    count = positive("members", len(seeds)) * positive("episodes", episodes)
-    machines = _borrow(env.make, count)
+    held = _borrow(env, positive("members", len(seeds)) * positive("episodes", episodes))
     try:
-        return _play(env, act, machines[:count], seeds, episodes)
+        return _play(env, act, held.machines, seeds, episodes)
     finally:
-        _give_back(env.make, machines)
+        _give_back(env, held)
 
 
 def episode_seeds(seed: int, episodes: int) -> list[int]:
@@ -61,70 +70,74 @@ def episode_seeds(seed: int, episodes: int) -> list[int]:
 
 def close() -> None:
     """Close all environments that are kept open; also done on exit."""
-    for machine in [machine for machines in _POOL.values() for machine in machines]:
-        machine.close()
+    for held in _POOL.values():
+        held.machines.close()
     _POOL.clear()
 
 
-def _borrow(make: Callable[[], Any], count: int) -> list:
+def _borrow(env: HostEnv, count: int) -> Open:
     if not _POOL:
         atexit.unregister(close)
         atexit.register(close)
-    machines = _POOL.pop(make, [])
-    return machines + [make() for _ in range(count - len(machines))]
+    held = _POOL.pop(env.many or env.make, None)
+    if held and held.size >= count:
+        return held
+    if held:
+        held.machines.close()
+    return Open(several(env, count), count)
 
 
-def _give_back(make: Callable[[], Any], machines: list) -> None:
-    _POOL.setdefault(make, []).extend(machines)
+def _give_back(env: HostEnv, held: Open) -> None:
+    key = env.many or env.make
+    if key in _POOL:  # another evaluation of the same environment went on meanwhile
+        _POOL.pop(key).machines.close()
+    _POOL[key] = held
     while len(_POOL) > KEPT:
-        for machine in _POOL.pop(next(iter(_POOL))):
-            machine.close()
+        _POOL.pop(next(iter(_POOL))).machines.close()
 
 
-def _play(env: HostEnv, act: Callable, machines: list, seeds: Sequence[int], episodes: int) -> Outcome:
-    start, count, shape = time.perf_counter(), len(machines), (len(seeds), episodes)
+def _play(env: HostEnv, act: Callable, machines: Machines, seeds: Sequence[int], episodes: int) -> Outcome:
+    start, shape = time.perf_counter(), (len(seeds), episodes)
+    count = shape[0] * shape[1]
     obs = _reset(env.spec, machines, [word for seed in seeds for word in episode_seeds(seed, episodes)])
     returns, lengths, alive = np.zeros(count), np.zeros(count, np.int64), np.ones(count, bool)
-
-    def step(indices, commands):
-        for i in indices:
-            obs[i], reward, terminated, truncated, _ = machines[i].step(commands[i])
-            returns[i] += reward
-            lengths[i] += 1
-            alive[i] = not (terminated or truncated)
-
-    threads = _threads(machines[0])
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(env.spec.horizon):
-            actions = np.asarray(act(env.observe(obs).reshape(*shape, -1)))
-            commands, sound = _commands(env.spec, actions, shape)
-            returns[alive & ~sound] = np.nan
-            alive &= sound
-            indices = np.flatnonzero(alive)
-            first, *others = np.array_split(indices, threads if len(indices) >= FEWEST else 1)
-            running = [pool.submit(step, part, commands) for part in others]
-            step(first, commands)
-            for part in running:
-                part.result()
-            if not alive.any():
-                break
-    return Outcome(returns.reshape(shape), lengths.reshape(shape), time.perf_counter() - start)
+    for _ in range(env.spec.horizon):
+        actions = np.asarray(act(env.observe(obs).reshape(*shape, -1)))
+        commands, sound = _commands(env.spec, actions, shape)
+        returns[alive & ~sound] = np.nan
+        alive &= sound
+        indices = np.flatnonzero(alive)
+        if not len(indices):
+            break
+        obs[indices], reward, terminated, truncated = machines.step(indices, commands[indices])
+        returns[indices] += reward
+        lengths[indices] += 1
+        alive[indices] = ~(terminated | truncated)
+        if not alive.any():
+            break
+    success = reached(machines, count)
+    seconds = time.perf_counter() - start
+    return Outcome(
+        returns.reshape(shape), lengths.reshape(shape), seconds, None if success is None else success.reshape(shape)
+    )
 
 
-def _reset(spec: Spec, machines: list, seeds: list[int]) -> np.ndarray:
+def reached(machines: Machines, count: int) -> np.ndarray | None:
+    """How far the episodes of the first `count` environments succeeded, [count]; None where they have no goal."""
+    read = getattr(machines, "success", None)
+    found = read(np.arange(count)) if read else np.full(count, np.nan)
+    return None if np.isnan(found).all() else found
+
+
+def _reset(spec: Spec, machines: Machines, seeds: list[int]) -> np.ndarray:
     """First observations [N, D] float32."""
-    obs = np.stack([machine.reset(seed=seed)[0] for machine, seed in zip(machines, seeds, strict=True)])
+    obs = machines.reset(np.arange(len(seeds)), seeds)
     if obs.shape[1:] != (spec.obs,):
         raise InputError(
             f"{spec.name} shows observations of shape {obs.shape[1:]}, but its spec says ({spec.obs},); "
             "make it with flat observations of that length"
         )
     return obs.astype(np.float32)
-
-
-def _threads(machine) -> int:
-    """Threads that pay: MuJoCo lets go of the interpreter while it integrates, environments in Python do not."""
-    return min(os.cpu_count() or 1, 8) if hasattr(machine.unwrapped, "mujoco_renderer") else 1
 
 
 def _commands(spec: Spec, actions: np.ndarray, shape: tuple[int, int]):
@@ -136,8 +149,6 @@ def _commands(spec: Spec, actions: np.ndarray, shape: tuple[int, int]):
             f"the policy's actions have shape {actions.shape}, but {spec.name} takes {expected}; use a card made for it"
         )
     if spec.discrete:
-        return actions.reshape(count).tolist(), np.ones(count, bool)
-    actions = actions.reshape(count, -1).astype(np.float64)
-    low, high = np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)
-    scaled = low + (np.clip(actions, -1, 1) + 1) / 2 * (high - low)
-    return np.clip(scaled.astype(np.float32), low, high), np.isfinite(actions).all(1)
+        return actions.reshape(count), np.ones(count, bool)
+    actions = actions.reshape(count, -1)
+    return physical(spec, actions), np.isfinite(actions).all(1)

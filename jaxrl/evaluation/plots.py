@@ -1,9 +1,13 @@
 """Pictures of scores: learning curves with confidence bands, a panel a task."""
 
+import itertools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from jaxrl.core.check import InputError
 from jaxrl.evaluation import aggregate
@@ -16,10 +20,28 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
-def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
+class Axis(NamedTuple):
+    """What scores are drawn against: a label, and its value at each row of a run."""
+
+    label: str
+    read: Callable[[Run], list[float]]
+
+
+def _seconds(run: Run) -> list[float]:
+    """Seconds of training up to each row, compiling left out."""
+    return list(itertools.accumulate(row.train_seconds for row in run.rows))
+
+
+UPDATES = Axis("updates", lambda run: [row.update for row in run.rows])
+STEPS = Axis("environment steps", lambda run: [row.env_steps for row in run.rows])
+CLOCK = Axis("seconds of training", _seconds)
+
+
+def curves(scores: Iterable[Score], path: str | os.PathLike, against: Axis = UPDATES) -> None:
     """Draw score (return, where a task has no reference) against updates: mean over seeds and its 95 % t interval.
 
-    One panel a task, one colour a card, the same in all panels. The ending of `path` picks the format (png, svg, pdf).
+    against: `UPDATES`, `STEPS` of the environment for sample efficiency, or `CLOCK` for wall-clock time. One panel
+    a task, one colour a card, the same in all panels. The ending of `path` picks the format (png, svg, pdf).
     Raises InputError for no scores, or a place that cannot be written.
     """
     from matplotlib.figure import Figure
@@ -37,13 +59,13 @@ def curves(scores: Iterable[Score], path: str | os.PathLike) -> None:
         here = [run for run in found if run.key[1] == task]
         scored = any(row.score is not None for run in here for row in run.rows)
         for index, name in enumerate(names):
-            line = _line(axis, [run for run in here if name_of[run.key[2:4]] == name], scored, index)
+            line = _line(axis, [run for run in here if name_of[run.key[2:4]] == name], scored, index, against)
             if line is not None:
                 handles.setdefault(name, line)
-        _dress(axis, short[task], "score" if scored else "return")
+        _dress(axis, short[task], "score" if scored else "return", against is not CLOCK)
     for position, axis in enumerate(axes):
         axis.set_visible(position < len(tasks))
-        axis.set_xlabel("updates" if position + wide >= len(tasks) else "", fontsize=8, labelpad=2)
+        axis.set_xlabel(against.label if position + wide >= len(tasks) else "", fontsize=8, labelpad=2)
     figure.suptitle(_title(found, pattern), fontsize=9)
     ordered = {name: handles[name] for name in names if name in handles}
     width = max(map(len, names)) + 6
@@ -60,31 +82,34 @@ def _columns(panels: int) -> int:
     return min(5, max(1, round(math.sqrt(panels * 2.0))))
 
 
-def _line(axis, found: list[Run], scored: bool, index: int):
+def _line(axis, found: list[Run], scored: bool, index: int, against: Axis):
     """Mean over sound runs at each update, with its band. Returns the line, or None where nothing can be drawn."""
     points: dict[int, list[float]] = {}
-    for row in (row for run in found for row in run.rows):
+    places: dict[int, list[float]] = {}
+    for row, place in (pair for run in found for pair in zip(run.rows, against.read(run), strict=True)):
         value = row.score if scored else row.return_mean
         if sound(row) and value is not None:
             points.setdefault(row.update, []).append(value)
+            places.setdefault(row.update, []).append(place)
     if not points:
         return None
     updates = sorted(points)
+    at = [float(np.mean(places[update])) for update in updates]
     values = aggregate.matrix([points[update] for update in updates])
     low, high = aggregate.mean_interval(values)
     colour, dash = COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
     middle = aggregate.run_mean(values)
-    axis.fill_between(updates, low, high, color=colour, alpha=0.13, linewidth=0)
+    axis.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
     style = {
         "color": colour,
         "linestyle": dash,
         "marker": MARKERS[(index + 3 * (index // len(COLOURS))) % len(MARKERS)],
     }
-    return axis.plot(updates, middle, **style, linewidth=1.5, markersize=3.2, markeredgewidth=0)[0]
+    return axis.plot(at, middle, **style, linewidth=1.5, markersize=3.2, markeredgewidth=0)[0]
 
 
-def _dress(axis, title: str, ylabel: str) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
+def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator, ScalarFormatter
 
     axis.set_title(title, fontsize=9, loc="left", pad=4)
     axis.set_ylabel(ylabel, fontsize=8, labelpad=2)
@@ -92,7 +117,7 @@ def _dress(axis, title: str, ylabel: str) -> None:
     axis.grid(True, color="#e6e6e6", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.xaxis.set_major_locator(MaxNLocator(4))
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_major_formatter(EngFormatter(sep="") if counted else ScalarFormatter())
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.margins(x=0.03)
     for side in ("top", "right"):

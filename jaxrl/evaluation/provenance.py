@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jaxrl.evaluation.render import Section
 from jaxrl.evaluation.runs import Run, labels, short_names, sound
+from jaxrl.evaluation.scores import Score
 
 ORIGINS = {
     "d4rl": "D4RL's published references",
@@ -19,19 +20,36 @@ def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str]
     rows = [run.last for run in kept]
     tasks = list(dict.fromkeys(row.task for row in rows))
     short, pattern = short_names(tasks)
-    data = [f"{short[task]} {_listed(r.dataset_hash for r in rows if r.task == task)}" for task in tasks]
+    logged = [task for task in tasks if any(row.task == task and not row.env_steps for row in rows)]
+    data = [f"{short[task]} {_listed(r.dataset_hash for r in rows if r.task == task)}" for task in logged]
+    walked = [row for row in rows if row.env_steps]
     versions = dict.fromkeys((row.environment, row.environment_version) for row in rows)
     return (
         ("Seeds", _seeds(kept)),
         ("Updates", _updates(kept)),
         ("Episodes per evaluation", _listed(str(row.episodes) for row in rows)),
         ("Score", _scores(kept, tasks)),
-        ("Data, by hash of its arrays", (f"{pattern}: " if pattern else "") + ", ".join(data)),
+        *([("Environment steps", _steps(walked))] if walked else []),
+        *([("Data, by hash of its arrays", (f"{pattern}: " if pattern else "") + ", ".join(data))] if data else []),
         ("Environments", ", ".join(f"{name} ({version})" if version else name for name, version in versions)),
         ("Device", f"{_listed(row.device for row in rows)}; {_listed(row.precision for row in rows)}"),
         ("Versions", _listed(row.versions.replace(";", " ") for row in rows)),
         ("Commit", _listed(row.commit for row in rows)),
         ("Seconds", _seconds(found)),
+    )
+
+
+def _steps(rows: Sequence[Score]) -> str:
+    """Environment steps of each card, and where they differ between tasks."""
+    found: dict[str, dict[int, list[str]]] = {}
+    for row in rows:
+        where = found.setdefault(row.card, {}).setdefault(row.env_steps, [])
+        if row.task not in where:
+            where.append(row.task)
+    several = lambda counts, where: f" on {', '.join(where)}" if len(counts) > 1 else ""
+    return "; ".join(
+        f"{card} " + ", ".join(f"{count:,}{several(counts, where)}" for count, where in counts.items())
+        for card, counts in found.items()
     )
 
 

@@ -1,7 +1,8 @@
-"""Published D4RL scores as acceptance bands, and which Minari set stands where which D4RL set stood.
+"""Published D4RL scores as acceptance bands, which Minari set stands where which D4RL set stood, and online returns.
 
-Bands go from the lowest to the highest published mean, each widened by its own standard deviation. They are of other
-data than Minari's, so they are shown apart from our numbers and never beside them.
+Returns of online learners are of the same tasks as ours and stand beside them. Bands go from the lowest to the highest
+published mean, each widened by its standard deviation. They are of other data than Minari's, so they are shown apart
+from our numbers and never beside them.
 """
 
 import csv
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxrl.core import paths
+from jaxrl.evaluation import runs
 from jaxrl.evaluation.scores import Score
 
 FOLDER = "benchmarks/published"
@@ -94,6 +96,55 @@ def remarks(scores: Iterable[Score]) -> list[str]:
         f"Published D4RL v2 bands stand at the end of leaderboard.md ({len(found)} of these cells have one); they are "
         "of different data, and no number here is compared with them."
     ]
+
+
+class Return(NamedTuple):
+    """A published return of an online learner. env_steps, spread: None where not said; note: what differs from ours."""
+
+    task: str
+    card: str
+    env_steps: int | None
+    mean: float
+    spread: float | None
+    source: str
+    note: str
+
+
+@functools.cache
+def returns() -> tuple[Return, ...]:
+    """All published returns, in the file's order."""
+    number = lambda text, kind: kind(text) if text else None
+    numbers = {"env_steps": int, "mean": float, "spread": float}
+    return tuple(
+        Return(**{**row, **{name: number(row[name], kind) for name, kind in numbers.items()}})
+        for row in table("online")
+    )
+
+
+def online_section(scores: Iterable[Score]) -> str:
+    """Markdown of published returns beside those of the rows' cells, "" where there are none."""
+    cells: dict[tuple[str, str], list[Score]] = {}
+    for run in runs.complete(runs.runs(scores))[0]:
+        if run.last.env_steps and runs.sound(run.last):
+            cells.setdefault((run.key[1], run.key[2]), []).append(run.last)
+    there = [one for one in returns() if (one.task, one.card) in cells]
+    if not there:
+        return ""
+    lines = [
+        "\n## Published returns of the same tasks\n",
+        f"Returns as their authors report them ({FOLDER}/online.csv); budgets, tuning and the way of measuring differ, "
+        "as noted. Ours: mean over seeds of the last checkpoint's deterministic episodes.\n",
+        "| task | card | ours | at steps | published | at steps | by | note |",
+        "|:-----|:-----|-----:|---------:|----------:|---------:|:---|:-----|",
+    ]
+    for one in there:
+        rows = cells[one.task, one.card]
+        mean = sum(row.return_mean for row in rows) / len(rows)
+        said = f"{one.mean:g}" + (f" ± {one.spread:g}" if one.spread is not None else "")
+        steps = f"{one.env_steps:,}" if one.env_steps else ""
+        ours = f"{one.task} | {one.card} | {mean:.1f} | {rows[0].env_steps:,}"
+        lines.append(f"| {ours} | {said} | {steps} | {one.source} | {one.note} |")
+    return "\n".join(lines) + "\n"
 
 
 def section(scores: Iterable[Score]) -> str:

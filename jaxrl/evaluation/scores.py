@@ -16,8 +16,10 @@ class Score(NamedTuple):
     """One evaluation of one run.
 
     settings: what differs from the card's defaults, "q_scale=4 width=128", "" for none. update: updates so far.
+    env_steps: environment steps that the run learned from so far, 0 where it learns from data.
     return_mean, return_std: of undiscounted returns over `episodes`. score: normalized by the reference that
     `score_convention` names, None where there is none; score_d4rl: the D4RL-compatible one, None where unknown.
+    success: share of episodes that reached their goal, in percent, None where the environment has none.
     diverged: 1 where the parameters, or the actions, were no longer finite; the run ends there.
     Seconds are this run's share (those of the compiled call, divided by its runs) since the checkpoint before, so that
     sums over rows are totals. versions: "jax=0.10.2;numpy=2.4.6".
@@ -29,11 +31,13 @@ class Score(NamedTuple):
     settings: str
     seed: int
     update: int
+    env_steps: int
     return_mean: float
     return_std: float
     score: float | None
     score_convention: str
     score_d4rl: float | None
+    success: float | None
     episodes: int
     diverged: int
     compile_seconds: float
@@ -51,7 +55,7 @@ class Score(NamedTuple):
 RunKey = tuple[str, str, str, str, int]
 """(suite, task, card, settings, seed): what makes a run."""
 HEADER = ",".join(Score._fields)
-_OPTIONAL = {"score", "score_d4rl"}
+_OPTIONAL = {"score", "score_d4rl", "success"}
 _NUMBERS = {name: kind for name, kind in Score.__annotations__.items() if kind in (int, float)}
 
 

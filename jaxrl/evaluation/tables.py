@@ -19,6 +19,7 @@ Checkpoint = Literal["last", "best", "both"]
 D4RL = (
     "Scaled by D4RL's reference returns only: where data or environment are not D4RL's, not comparable with its tables."
 )
+SUCCESS = "Share of episodes that reached their goal at some step; in the kitchen, of its tasks that were completed."
 BOLD = "Bold: the best of a column and what lies within its standard error (in the aggregate: within its interval)."
 
 
@@ -70,6 +71,10 @@ def _return(row: Score) -> float | None:
 
 def _d4rl(row: Score) -> float | None:
     return row.score_d4rl
+
+
+def _success(row: Score) -> float | None:
+    return row.success
 
 
 def _board(found: list[Run]) -> Board:
@@ -126,6 +131,9 @@ def _sections(board: Board, choose: Choose, when: str, prefix: str, key) -> list
             "metadata nor in the registry." + ("" if tasks else " Rows are not ranked.")
         )
     out.append(_grid(board, board.tasks, choose, _return, f"{prefix}Return", (*warning, *lines), None))
+    if reached := _with(board, _success):
+        text = (spread + _aggregate_text("It does not rank the rows."), SUCCESS)
+        out.append(_grid(board, reached, choose, _success, f"{prefix}Success rate, %", warning + text, key))
     if d4rl := _differing(board):
         text = (spread + _aggregate_text("It does not rank the rows."), D4RL)
         out.append(_grid(board, d4rl, choose, _d4rl, f"{prefix}D4RL-compatible score", warning + text, key))

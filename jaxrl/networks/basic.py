@@ -18,11 +18,14 @@ class Network(NamedTuple):
 
 
 class MLP(nn.Module):
-    """Dense layers with relu between; `norm` adds layer norm after each relu (as ReBRAC does)."""
+    """Dense layers with an activation between; `norm` adds layer norm after each activation (as ReBRAC does),
+    `norm_first` before it (as PQN does)."""
 
     hidden: Sequence[int]
     outputs: int
     norm: bool = False
+    norm_first: bool = False
+    activation: Callable = nn.relu
     kernel: Initializer = nn.initializers.lecun_normal()
     bias: Initializer = nn.initializers.zeros_init()
     last_kernel: Initializer | None = None
@@ -31,9 +34,9 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x):
         for width in self.hidden:
-            x = nn.relu(nn.Dense(width, kernel_init=self.kernel, bias_init=self.bias)(x))
-            if self.norm:
-                x = nn.LayerNorm()(x)
+            x = nn.Dense(width, kernel_init=self.kernel, bias_init=self.bias)(x)
+            x = self.activation(nn.LayerNorm()(x) if self.norm_first else x)
+            x = nn.LayerNorm()(x) if self.norm else x
         kernel, bias = self.last_kernel or self.kernel, self.last_bias or self.bias
         return nn.Dense(self.outputs, kernel_init=kernel, bias_init=bias)(x)
 

@@ -1,5 +1,6 @@
-"""Value networks: Q ensembles for both kinds of action, and state values."""
+"""Value networks: Q ensembles for both kinds of action, tables and distributions over actions, state values."""
 
+import jax
 import jax.numpy as jnp
 
 from jaxrl.core.types import Spec
@@ -27,7 +28,46 @@ def q(spec: Spec, *, width: int = 256, depth: int = 2, members: int = 2, **optio
 
 def q_table(spec: Spec, *, width: int = 256, depth: int = 2, members: int = 2, **options) -> Network:
     """Values of all discrete actions: apply(params, obs [..., D]) -> [E, ..., A]."""
-    return ensemble(mlp(spec.obs, (width,) * depth, spec.action, **options), members)
+    return ensemble(table(spec, width=width, depth=depth, **options), members)
+
+
+def member_tables(spec: Spec, *, width: int = 256, depth: int = 2, members: int = 2, **options) -> Network:
+    """The same with the ensemble's axis last: apply(params, obs [..., D]) -> [..., A, E]."""
+    net = q_table(spec, width=width, depth=depth, members=members, **options)
+    return Network(net.init, lambda params, obs: jnp.moveaxis(net.apply(params, obs), 0, -1))
+
+
+def table(spec: Spec, *, width: int = 256, depth: int = 2, **options) -> Network:
+    """Values of all discrete actions by one network: apply(params, obs [..., D]) -> [..., A]."""
+    return mlp(spec.obs, (width,) * depth, spec.action, **options)
+
+
+def distributions(spec: Spec, *, width: int = 256, depth: int = 2, count: int = 51, **options) -> Network:
+    """`count` numbers for each discrete action: apply(params, obs [..., D]) -> [..., A, Z]."""
+    net = mlp(spec.obs, (width,) * depth, spec.action * count, **options)
+    apply = lambda params, obs: net.apply(params, obs).reshape(*obs.shape[:-1], spec.action, count)
+    return Network(net.init, apply)
+
+
+def dueling(spec: Spec, *, width: int = 256, depth: int = 2, **options) -> Network:
+    """A state value plus advantages of mean zero: apply(params, obs [..., D]) -> [..., A] (arXiv:1511.06581, eq. 9).
+
+    The last of `depth` hidden layers is there twice, once for each stream; those before are shared.
+    """
+    shared = mlp(spec.obs, (width,) * (depth - 2), width, **options) if depth > 1 else None
+    inputs = width if shared else spec.obs
+    streams = {"value": mlp(inputs, (width,), 1, **options), "advantage": mlp(inputs, (width,), spec.action, **options)}
+    nets = {**({"shared": shared} if shared else {}), **streams}
+
+    def init(key):
+        return {name: net.init(jax.random.fold_in(key, i)) for i, (name, net) in enumerate(nets.items())}
+
+    def apply(params, obs):
+        features = jax.nn.relu(shared.apply(params["shared"], obs)) if shared else obs
+        value, advantage = (net.apply(params[name], features) for name, net in streams.items())
+        return value + advantage - advantage.mean(-1, keepdims=True)
+
+    return Network(init, apply)
 
 
 def v(spec: Spec, *, width: int = 256, depth: int = 2, **options) -> Network:

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.core.types import Spec
-from jaxrl.networks import basic
+from jaxrl.networks import basic, laws
+from jaxrl.networks.laws import normal_log_prob
 
 
 class Head(NamedTuple):
@@ -16,12 +17,14 @@ class Head(NamedTuple):
     propose: (params, key, obs [..., D]) -> (action, log_prob [...]), one sample with gradients where they exist.
     mode: (params, obs) -> the most likely action.
     log_prob: (params, obs, action) -> [...]; None for a head without a density.
+    law: its family of densities, for learners that ask for several things of one density.
     """
 
     init: Callable
     propose: Callable
     mode: Callable
     log_prob: Callable | None = None
+    law: laws.Law | None = None
 
 
 def deterministic(spec: Spec, *, width: int = 256, depth: int = 2, **options) -> Head:
@@ -32,11 +35,6 @@ def deterministic(spec: Spec, *, width: int = 256, depth: int = 2, **options) ->
         return jnp.tanh(net.apply(params, obs))
 
     return Head(net.init, lambda params, key, obs: (mode(params, obs), jnp.zeros(obs.shape[:-1])), mode)
-
-
-def normal_log_prob(z, log_std):
-    """Log-density of a diagonal Gaussian at mean + std z; z, log_std [..., A] -> [...]."""
-    return (-0.5 * jnp.square(z) - log_std - 0.5 * jnp.log(2 * jnp.pi)).sum(-1)
 
 
 def tanh_gaussian(
@@ -95,19 +93,56 @@ def gaussian(
     return Head(init, propose, mean, log_prob)
 
 
+def diagonal_gaussian(
+    spec: Spec, *, width: int = 64, depth: int = 2, log_std: tuple[float, float] = (-5.0, 2.0), **options
+) -> Head:
+    """Gaussian with an unbounded mean and one trained spread per dimension, which starts at one (PPO, A2C).
+
+    Proposals may lie beyond [-1, 1]: walkers clip what the environment is given, the density is that of the proposal.
+    """
+    net = basic.mlp(spec.obs, (width,) * depth, spec.action, **options)
+
+    def init(key):
+        return {"mean": net.init(key), "log_std": jnp.zeros((spec.action,))}
+
+    def parameters(params, obs):
+        mean = net.apply(params["mean"], obs)
+        return mean, jnp.broadcast_to(jnp.clip(params["log_std"], *log_std), mean.shape)
+
+    law = laws.normal(parameters)
+
+    def propose(params, key, obs):
+        mean, spread = parameters(params, obs)
+        z = jax.random.normal(key, mean.shape)
+        return mean + jnp.exp(spread) * z, normal_log_prob(z, spread)
+
+    def log_prob(params, obs, action):
+        return law.log_prob(parameters(params, obs), action)
+
+    def mode(params, obs):
+        return jnp.clip(parameters(params, obs)[0], -1, 1)
+
+    return Head(init, propose, mode, log_prob, law)
+
+
 def categorical(spec: Spec, *, width: int = 256, depth: int = 2, **options) -> Head:
     """Softmax over discrete actions."""
     net = basic.mlp(spec.obs, (width,) * depth, spec.action, **options)
 
-    def log_prob(params, obs, action):
-        logits = jax.nn.log_softmax(net.apply(params, obs))
-        return jnp.take_along_axis(logits, action[..., None], -1)[..., 0]
+    def logs(params, obs):
+        return jax.nn.log_softmax(net.apply(params, obs))
+
+    law = laws.softmax(logs)
 
     def propose(params, key, obs):
-        action = jax.random.categorical(key, net.apply(params, obs)).astype(jnp.int32)
-        return action, log_prob(params, obs, action)
+        logits = logs(params, obs)
+        action = jax.random.categorical(key, logits).astype(jnp.int32)
+        return action, law.log_prob(logits, action)
 
     def mode(params, obs):
         return net.apply(params, obs).argmax(-1).astype(jnp.int32)
 
-    return Head(net.init, propose, mode, log_prob)
+    def log_prob(params, obs, action):
+        return law.log_prob(logs(params, obs), action)
+
+    return Head(net.init, propose, mode, log_prob, law)

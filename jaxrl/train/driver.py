@@ -16,17 +16,22 @@ from jaxrl.train.fit import Progress, advance, begin
 class Stretch(NamedTuple):
     """What is known after a stretch of updates of S members.
 
-    state: the learners' states, leaves [S, ...] (counters unbatched). metrics: means over the stretch, [S].
+    progress: where the members stand, leaves [S, ...] (counters unbatched). metrics: means over the stretch, [S].
     finite: whether every parameter of a member still is finite, [S] bool.
     seconds: training time of this stretch. compile_seconds: time spent compiling before it.
     """
 
     update: int
-    state: Tree
+    progress: Progress
     metrics: Tree
     finite: Any
     seconds: float
     compile_seconds: float
+
+    @property
+    def state(self) -> Tree:
+        """The learners' states."""
+        return self.progress.state
 
 
 class Compiled:
@@ -97,22 +102,26 @@ def _begin(learner, source, key, hyper, dataset) -> Progress:
     return begin(key, learner, hyper, source(dataset))
 
 
-def drive(program: Program, keys, hypers, dataset: Dataset, checkpoints: list[int]) -> Iterator[Stretch]:
+def drive(
+    program: Program, keys, hypers, dataset: Dataset, checkpoints: list[int], start: Callable | None = None
+) -> Iterator[Stretch]:
     """Train S members side by side; yields after each checkpoint (a count of updates, increasing).
 
+    start: fresh Progress -> (the Progress to go on from, its updates), for a run that was stopped.
     The state of a Stretch is valid until the next one is asked for: its memory is then used again.
     """
     spent = _compile_seconds(program)
-    progress = program.begin(keys, hypers, dataset)
-    reached = 0
-    for update in checkpoints:
+    progress, reached = program.begin(keys, hypers, dataset), 0
+    if start:
+        progress, reached = start(progress)
+    for update in (one for one in checkpoints if one > reached):
         steps = jnp.asarray(update - reached, jnp.int32)
         before = _compile_seconds(program)
-        start = time.perf_counter()
+        began = time.perf_counter()
         progress, metrics, alive = jax.block_until_ready(program.advance(keys, hypers, progress, dataset, steps))
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - began
         after = _compile_seconds(program)
-        yield Stretch(update, progress.state, metrics, alive, seconds - (after - before), after - spent)
+        yield Stretch(update, progress, metrics, alive, seconds - (after - before), after - spent)
         reached, spent = update, after
 
 

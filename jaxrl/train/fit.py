@@ -30,28 +30,58 @@ def begin(key, learner, hyper, source, *, state=None, step: int = 0) -> Progress
     return Progress(state, source.init(k_feed), jnp.asarray(step, jnp.int32))
 
 
+class Tally(NamedTuple):
+    """Sums of metrics and how many numbers went into each; idle calls, whose metrics are NaN, are left out."""
+
+    sums: Tree
+    counts: Tree
+
+    @staticmethod
+    def like(shapes) -> "Tally":
+        """Nothing yet, for metrics of these shapes."""
+        sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        return Tally(sums, jax.tree.map(lambda s: jnp.zeros(s.shape, jnp.int32), shapes))
+
+    def add(self, metrics) -> "Tally":
+        """With one more call's metrics."""
+        there = jax.tree.map(lambda x: ~jnp.isnan(x), metrics)
+        sums = jax.tree.map(lambda s, x, ok: s + jnp.where(ok, x, 0), self.sums, metrics, there)
+        return Tally(sums, jax.tree.map(jnp.add, self.counts, there))
+
+    def means(self):
+        """The metrics' means."""
+        return jax.tree.map(lambda s, n: s / n, self.sums, self.counts)
+
+
 def advance(key, learner, hyper, source, progress: Progress, steps):
     """`steps` updates, which may be traced. Returns the new progress and the metrics' means, idle calls left out."""
 
     def one(_, carry):
-        progress, sums, counts = carry
+        progress, tally = carry
         progress, metrics = _update(key, learner, hyper, source, progress)
-        there = jax.tree.map(lambda x: ~jnp.isnan(x), metrics)
-        sums = jax.tree.map(lambda s, x, ok: s + jnp.where(ok, x, 0), sums, metrics, there)
-        return progress, sums, jax.tree.map(jnp.add, counts, there)
+        return progress, tally.add(metrics)
 
     shapes = jax.eval_shape(lambda p: _update(key, learner, hyper, source, p)[1], progress)
-    sums = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    counts = jax.tree.map(lambda s: jnp.zeros(s.shape, jnp.int32), shapes)
-    progress, sums, counts = jax.lax.fori_loop(0, steps, one, (progress, sums, counts))
-    return progress, jax.tree.map(lambda s, n: s / n, sums, counts)
+    progress, tally = jax.lax.fori_loop(0, steps, one, (progress, Tally.like(shapes)))
+    return progress, tally.means()
 
 
 def _update(key, learner, hyper, source, progress: Progress):
     explore = learner.explore(hyper, progress.state) if isinstance(learner, Algorithm) else None
     k_batch, k_update = jax.random.split(jax.random.fold_in(key, progress.step))
     feed, batch = source.next(k_batch, progress.feed, explore)
-    state, metrics = learner.update(k_update, hyper, progress.state, batch)
+    return improve(k_update, learner, hyper, progress._replace(feed=feed), batch, source.observe)
+
+
+def improve(key, learner, hyper, progress: Progress, batch, observe=None):
+    """One update on a batch; `observe(feed, priority)` tells the feed of its errors. Returns (Progress, metrics)."""
+    state, metrics = learner.update(key, hyper, progress.state, batch)
+    metrics, feed = {**metrics}, progress.feed
+    priority = metrics.pop("priority", None)
+    if observe:
+        if priority is None:
+            raise InputError("the source draws by priority, but the learner reports none; use a source with even draws")
+        feed = observe(feed, priority)
     return Progress(state, feed, progress.step + 1), jax.tree.map(jnp.asarray, metrics)
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -11,30 +10,15 @@ import pytest
 
 from jaxrl import registry
 from jaxrl.core import hyper as records
-from jaxrl.core.types import Dataset, Spec, Transition, first_steps
+from jaxrl.core.types import Dataset, first_steps
 from jaxrl.data import samplers
 from jaxrl.sources.logged import logged
 from jaxrl.train.fit import advance, begin
+from tests.contract.made_up import ROWS, batch_of, close, same, shape_of, spec_of
 
-ROWS = 8
 SMALL = {"width": 8, "depth": 1, "critics": 3, "samples": 2}
-CASES = [(card, kind) for card in registry.cards().values() for kind in card.actions]
-
-
-def spec_of(kind):
-    return Spec("made up", 3, 2, 10, kind == "discrete", () if kind == "discrete" else (-1.0, -1.0), (1.0, 1.0))
-
-
-def batch_of(spec, seed=0, rows=ROWS):
-    keys = iter(jax.random.split(jax.random.key(seed), 8))
-    draw = lambda *shape: jax.random.normal(next(keys), shape)
-    if spec.discrete:
-        action = lambda: jax.random.randint(next(keys), (rows,), 0, spec.action)
-    else:
-        action = lambda: jnp.tanh(draw(rows, spec.action))
-    obs, a, reward, next_obs, next_a = draw(rows, spec.obs), action(), draw(rows), draw(rows, spec.obs), action()
-    flag = (jnp.arange(rows) % 4 == 3).astype(jnp.float32)
-    return Transition(obs, a, reward, next_obs, next_a, flag, jnp.zeros(rows), jnp.ones(rows))
+CARDS = [card for card in registry.cards().values() if card.kind == "offline"]
+CASES = [(card, kind) for card in CARDS for kind in card.actions]
 
 
 class Learner:
@@ -64,18 +48,6 @@ def made(name, kind):
 def learner(request):
     card, kind = request.param
     return made(card.name, kind)
-
-
-def same(a, b):
-    return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-
-
-def close(a, b, **tolerance):
-    return all(np.allclose(x, y, **tolerance) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-
-
-def shape_of(tree):
-    return jax.tree.map(lambda x: (jnp.shape(x), jnp.result_type(x)), tree)
 
 
 def test_state_keeps_its_structure_shapes_and_types(learner):
@@ -212,14 +184,3 @@ def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
 
     start = begin(jax.random.key(4), learner.algo, learner.hyper, logged(dataset, samplers.uniform(ROWS)))
     assert same(go(go(start, 3), 4), go(start, 7))
-
-
-@pytest.mark.parametrize("card", registry.cards().values(), ids=lambda card: card.name)
-def test_the_card_is_complete_and_its_file_cites(card):
-    text = inspect.getdoc(registry.modules()[card.name])
-    assert card.paper.id in text or card.paper.authors.split(" and ")[0].split()[-1] in text
-    assert "Departures:" in text
-    assert card.paper.title and card.paper.authors and 1950 < card.paper.year < 2100
-    assert card.structure() and "width" in card.structure()
-    assert len(records.names(card.hyper)) <= 15
-    assert not set(card.numbers()) & set(card.structure()) and not set(card.numbers()) & set(card.preparation())

@@ -110,12 +110,6 @@ def test_observe_is_applied_before_the_policy():
     assert seen[0].dtype == np.float32
 
 
-def test_threads_give_the_same_returns(monkeypatch):
-    plain = host.evaluate(pendulum(), feedback, [1, 1], 3)
-    monkeypatch.setattr(host, "_threads", lambda machine: 3)
-    np.testing.assert_array_equal(plain, host.evaluate(pendulum(), feedback, [1, 1], 3))
-
-
 def test_actions_are_clipped_and_scaled():
     spec = Spec("x", obs=1, action=2, horizon=1, low=(-2.0, 0.0), high=(2.0, 10.0))
     commands, sound = host._commands(spec, np.array([[[0.0, 0.0]], [[1.5, -1.0]], [[np.nan, 0.0]]]), (3, 1))

@@ -19,7 +19,7 @@ def test_rows_come_back_as_they_were(tmp_path):
     scores.append(path, rows[1:])
     assert scores.read(path) == rows
     assert type(scores.read(path)[1].seed) is int
-    assert path.read_text().splitlines()[0].startswith("suite,task,card,settings,seed,update,return_mean")
+    assert path.read_text().splitlines()[0].startswith("suite,task,card,settings,seed,update,env_steps,return_mean")
 
 
 def test_a_diverged_row_comes_back(tmp_path):

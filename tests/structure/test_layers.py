@@ -13,7 +13,7 @@ LAYERS = (
     ("algorithms", "train", "evaluation"),
     ("registry",),
     ("experiment", "scaffold", "diagnosis"),
-    ("suites",),
+    ("suites", "ladder"),
     ("bench",),
     ("cli",),
     ("__main__",),

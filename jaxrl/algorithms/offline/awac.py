@@ -22,7 +22,6 @@ class Hyper:
     polyak: float = 0.005
     advantage_temperature: float = 1 / 3
     weight_clip: float = 100.0
-    explore_noise: float = 0.0
 
 
 RECIPE = Recipe(backup=(terms.pessimistic,), actor=(terms.imitate_advantage,), slow_actor=False)

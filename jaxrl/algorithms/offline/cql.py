@@ -5,7 +5,7 @@ actor, temperature) where the code takes all gradients first. Defaults are CORL'
 the best of sampled next actions (the code's choice for AntMaze).
 """
 
-from jaxrl.algorithms.offline import sac_n
+from jaxrl.algorithms.online import sac
 from jaxrl.compose import terms
 from jaxrl.compose.actor_critic import Recipe
 from jaxrl.core.card import Card, Paper
@@ -16,7 +16,7 @@ from jaxrl.networks import basic
 
 
 @hyper
-class Hyper(sac_n.Hyper):
+class Hyper(sac.Hyper):
     """SAC's numbers; conservatism: alpha of the paper."""
 
     actor_lr: float = 3e-5
@@ -26,7 +26,7 @@ class Hyper(sac_n.Hyper):
 def recipe(penalty, samples: int, max_backup: bool) -> Recipe:
     """SAC's recipe with a conservative critic and a backup without entropy."""
     backup = terms.with_samples(terms.best_of, samples) if max_backup else terms.pessimistic
-    return sac_n.RECIPE._replace(backup=(backup,), critic=(terms.with_samples(penalty, samples),))
+    return sac.RECIPE._replace(backup=(backup,), critic=(terms.with_samples(penalty, samples),))
 
 
 def orthogonal(scale: float) -> dict:
@@ -45,7 +45,7 @@ def cql(
 def soft(chosen: Recipe, spec: Spec, others={}, **structure) -> Algorithm:
     """SAC with a conservative recipe and CORL's initialisation."""
     options = orthogonal(2**0.5)
-    return sac_n.soft_actor_critic(spec, chosen, others, actor_options=options, critic_options=options, **structure)
+    return sac.soft_actor_critic(spec, chosen, others, actor_options=options, critic_options=options, **structure)
 
 
 PAPER = Paper(

@@ -4,11 +4,9 @@ Departures: none from the paper. As in the authors' code the cloning term averag
 first critic drives the actor, and targets move on the actor's updates.
 """
 
-import jax
-import jax.numpy as jnp
-
+from jaxrl.algorithms.online import td3
 from jaxrl.compose import terms
-from jaxrl.compose.actor_critic import Recipe, actor_critic
+from jaxrl.compose.actor_critic import actor_critic
 from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
@@ -16,26 +14,13 @@ from jaxrl.data import prepare
 
 
 @hyper
-class Hyper:
-    """Numbers of TD3+BC. q_scale: alpha of the paper; explore_noise: standard deviation when collecting."""
+class Hyper(td3.Hyper):
+    """Numbers of TD3+BC. q_scale: alpha of the paper."""
 
-    discount: float = 0.99
-    critic_lr: float = 3e-4
-    actor_lr: float = 3e-4
-    polyak: float = 0.005
-    smooth_noise: float = 0.2
-    smooth_clip: float = 0.5
-    explore_noise: float = 0.1
     q_scale: float = 2.5
 
 
-def smooth(key, hyper, action):
-    """Clipped Gaussian noise on the target action (TD3, arXiv:1802.09477, eq. 14)."""
-    noise = hyper.smooth_noise * jax.random.normal(key, action.shape)
-    return jnp.clip(action + jnp.clip(noise, -hyper.smooth_clip, hyper.smooth_clip), -1, 1)
-
-
-RECIPE = Recipe(backup=(terms.pessimistic,), actor=(terms.maximise_scaled_q, terms.clone), perturb=smooth)
+RECIPE = td3.RECIPE._replace(actor=(terms.maximise_scaled_q, terms.clone))
 
 
 def td3_bc(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2, delay: int = 2) -> Algorithm:

@@ -1,15 +1,18 @@
 """Gymnasium environments as ours (stepped on the host), and ours as Gymnasium's. Gymnasium is imported when called."""
 
 import contextlib
+import functools
 import importlib
+import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxrl.core.check import InputError
-from jaxrl.core.types import HostEnv, Spec
+from jaxrl.core.types import HostEnv, Machines, Spec
 from jaxrl.envs import suites
+from jaxrl.envs.adapters import robotics
 
 ENTRY = "jaxrl.envs.adapters.gymnasium:FromJax"
 HORIZON = 1000
@@ -28,17 +31,32 @@ def __getattr__(name: str):
 def host(env_spec: Any) -> HostEnv:
     """A Gymnasium environment from its id or `EnvSpec`: observations flattened to [D], actions in its own units.
 
-    An environment without a time limit is cut after `HORIZON` steps. InputError for one that is unknown or cannot be
-    made here, and for actions that are neither a bounded Box nor Discrete from zero.
+    An environment without a time limit is cut after `HORIZON` steps. MuJoCo's tasks, unchanged, also come as a batch
+    (`HostEnv.many`) with the same returns. InputError for one that is unknown or cannot be made here, and for actions
+    that are neither a bounded Box nor Discrete from zero.
     """
     env_spec = find(env_spec) if isinstance(env_spec, str) else env_spec
     horizon = env_spec.max_episode_steps or HORIZON
     make = maker(env_spec, horizon)
     env = make()
     try:
-        return HostEnv(describe(env_spec.id, env, horizon), make)
+        return HostEnv(describe(env_spec.id, env, horizon), make, many=many(env_spec, make, horizon))
     finally:
         env.close()
+
+
+def many(env_spec: Any, make: Callable[[], Any], horizon: int) -> Callable[[int], Machines] | None:
+    """`HostEnv.many` of a MuJoCo task that is made as Gymnasium registers it; None for any other environment."""
+    if importlib.util.find_spec("jaxrl.envs.mujoco.tasks") is None:  # TEMPORARY, until tasks.py is on disk
+        return None
+    from jaxrl.envs.mujoco.tasks import TASKS
+
+    theirs = str(env_spec.entry_point).startswith("gymnasium.envs.mujoco")
+    if env_spec.id not in TASKS or not theirs or set(env_spec.kwargs) - {"render_mode"} or env_spec.additional_wrappers:
+        return None
+    from jaxrl.envs.mujoco.batch import Physics
+
+    return functools.partial(Physics, make, TASKS[env_spec.id], horizon)
 
 
 def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
@@ -48,13 +66,16 @@ def maker(env_spec: Any, horizon: int) -> Callable[[], Any]:
         import gymnasium
         from gymnasium.wrappers import FlattenObservation
 
+        if robotics.made_here(env_spec):
+            robotics.register(f"environment {env_spec.id!r}")
         try:
             with quiet(env_spec):
                 env = gymnasium.make(env_spec, max_episode_steps=horizon, disable_env_checker=True)
         except (gymnasium.error.Error, ImportError) as error:
             raise InputError(f"environment {env_spec.id!r} cannot be made: {reason(error)}") from error
         box = isinstance(env.observation_space, gymnasium.spaces.Box)
-        return env if box and len(env.observation_space.shape) == 1 else FlattenObservation(env)
+        env = env if box and len(env.observation_space.shape) == 1 else FlattenObservation(env)
+        return robotics.finished(env) if robotics.made_here(env_spec) else env
 
     return make
 
@@ -88,12 +109,21 @@ def find(name: str):
     if name.removeprefix("jaxrl/") in suites.names():
         return env_spec(name.removeprefix("jaxrl/"))
     module, _, rest = name.rpartition(":")
+    if robotics.needed(rest):
+        robotics.register(f"environment {name!r}")
     try:
         if module:
             importlib.import_module(module)
         return gymnasium.spec(rest)
     except (gymnasium.error.Error, ImportError) as error:
         raise InputError(f"unknown environment {name!r}: {reason(error)}") from error
+
+
+def registered(name: str) -> bool:
+    """Whether Gymnasium knows the id as it stands, nothing further imported, or the extra `robotics` brings it."""
+    import gymnasium
+
+    return name in gymnasium.registry or robotics.needed(name)
 
 
 def reason(error: Exception) -> str:

@@ -1,0 +1,132 @@
+"""SAC on Pendulum in one file of plain JAX: what a composed one is measured against. One step, one update."""
+
+import jax
+import jax.numpy as jnp
+
+WIDTH, BATCH, CAPACITY, WARMUP = 256, 256, 1_000_000, 1_000
+RATE, DISCOUNT, POLYAK, WANTED, HORIZON = 3e-4, 0.99, 0.005, -1.0, 200
+
+
+def dense(key, inputs, outputs):
+    return jax.random.normal(key, (inputs, outputs)) / inputs**0.5, jnp.zeros(outputs)
+
+
+def layers(key, inputs, outputs):
+    k1, k2, k3 = jax.random.split(key, 3)
+    return [dense(k1, inputs, WIDTH), dense(k2, WIDTH, WIDTH), dense(k3, WIDTH, outputs)]
+
+
+def forward(net, x):
+    for w, b in net[:-1]:
+        x = jax.nn.relu(x @ w + b)
+    return x @ net[-1][0] + net[-1][1]
+
+
+def sample(net, obs, key):
+    """Action and its log-probability."""
+    mean, log_std = jnp.split(forward(net, obs), 2, -1)
+    log_std = jnp.clip(log_std, -5, 2)
+    z = jax.random.normal(key, mean.shape)
+    raw = mean + jnp.exp(log_std) * z
+    squash = 2 * (jnp.log(2.0) - raw - jax.nn.softplus(-2 * raw))
+    return jnp.tanh(raw), (-0.5 * z**2 - log_std - 0.5 * jnp.log(2 * jnp.pi) - squash).sum(-1)
+
+
+def q(nets, obs, action):
+    return jax.vmap(lambda net: forward(net, jnp.concatenate([obs, action], -1))[:, 0])(nets)
+
+
+def zeros(tree):
+    return jax.tree.map(jnp.zeros_like, tree)
+
+
+def adam(net, grads, moments):
+    m, v, n = moments
+    n = n + 1
+    m = jax.tree.map(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
+    v = jax.tree.map(lambda a, g: 0.999 * a + 0.001 * g * g, v, grads)
+    c, d = 1 - 0.9**n, 1 - 0.999**n
+    return jax.tree.map(lambda p, a, b: p - RATE * (a / c) / (jnp.sqrt(b / d) + 1e-8), net, m, v), (m, v, n)
+
+
+def fresh(actor, critic):
+    begin = lambda net: (zeros(net), zeros(net), 0)
+    log_temperature = jnp.zeros(())
+    moments = {"ma": begin(actor), "mc": begin(critic), "mt": begin(log_temperature)}
+    return {"a": actor, "c": critic, "tc": critic, "t": log_temperature, **moments}
+
+
+def learn(nets, batch, keys):
+    """Critics and their targets, actor, temperature, each with a key of its own."""
+    obs, action, reward, after, terminated = batch
+    ahead, log_ahead = sample(nets["a"], after, keys[0])
+    value = q(nets["tc"], after, ahead).min(0) - jnp.exp(nets["t"]) * log_ahead
+    target = reward + DISCOUNT * (1 - terminated) * value
+    loss = lambda c: ((q(c, obs, action) - target) ** 2).sum(0).mean()
+    c, mc = adam(nets["c"], jax.grad(loss)(nets["c"]), nets["mc"])
+    tc = jax.tree.map(lambda s, f: (1 - POLYAK) * s + POLYAK * f, nets["tc"], c)
+
+    def actor_loss(a):
+        here, log_prob = sample(a, obs, keys[1])
+        return (jnp.exp(nets["t"]) * log_prob - q(c, obs, here).min(0)).mean()
+
+    a, ma = adam(nets["a"], jax.grad(actor_loss)(nets["a"]), nets["ma"])
+    surprise = sample(a, obs, keys[2])[1].mean() + WANTED
+    t, mt = adam(nets["t"], -surprise, nets["mt"])
+    return {"a": a, "c": c, "tc": tc, "t": t, "ma": ma, "mc": mc, "mt": mt}
+
+
+def observe(world):
+    return jnp.stack([jnp.cos(world[0]), jnp.sin(world[0]), world[1]])
+
+
+def reset(key):
+    return jax.random.uniform(key, (2,), minval=-1.0, maxval=1.0) * jnp.array([jnp.pi, 1.0])
+
+
+def swing(world, action):
+    angle, speed = world
+    torque = 2 * action[0]
+    wrapped = (angle + jnp.pi) % (2 * jnp.pi) - jnp.pi
+    reward = -(wrapped**2 + 0.1 * speed**2 + 0.001 * torque**2)
+    speed = jnp.clip(speed + (15 * jnp.sin(angle) + 3 * torque) * 0.05, -8, 8)
+    return jnp.stack([angle + speed * 0.05, speed]), reward
+
+
+def walk(key, world, time, memory, count, action):
+    obs = observe(world)
+    world, reward = swing(world, action)
+    row = obs, action, reward, observe(world), jnp.float32(0)
+    write = lambda _, memory: [rows.at[count % CAPACITY].set(x) for rows, x in zip(memory, row)]
+    memory = jax.lax.fori_loop(0, 2, write, memory)  # twice, in a loop: else the compiler copies all of it every step
+    time = (time + 1) % HORIZON
+    return jnp.where(time == 0, reset(key), world), time, memory, count + 1
+
+
+def begin(key):
+    k1, k2, k3, k4 = jax.random.split(key, 4)
+    critic = jax.vmap(lambda k: layers(k, 4, 1))(jax.random.split(k2, 2))
+    memory = [jnp.zeros((CAPACITY, *shape)) for shape in ((3,), (1,), (), (3,), ())]
+
+    def random(i, carry):
+        k_action, k_reset = jax.random.split(jax.random.fold_in(k4, i))
+        return walk(k_reset, *carry, jax.random.uniform(k_action, (1,), minval=-1.0, maxval=1.0))
+
+    place = jax.lax.fori_loop(0, WARMUP, random, (reset(k3), 0, memory, 0))
+    return fresh(layers(k1, 3, 2), critic), place, 0
+
+
+def run(key, start, updates):
+    """(start, steps) -> the same and nothing; one environment step and one update at a time."""
+
+    def step(_, carry):
+        nets, place, n = carry
+        k_explore, k_reset, k_draw, k_learn = jax.random.split(jax.random.fold_in(key, n), 4)
+        action = sample(nets["a"], observe(place[0])[None], k_explore)[0][0]
+        place = walk(k_reset, *place, action)
+        index = jax.random.randint(k_draw, (BATCH,), 0, jnp.minimum(place[3], CAPACITY))
+        batch = [rows[index] for rows in place[2]]
+        nets = learn(nets, batch, jax.random.split(k_learn, 3))
+        return nets, place, n + 1
+
+    return jax.lax.fori_loop(0, updates, step, start), None

@@ -1,0 +1,1 @@
+"""Learners that gather their own experience."""

@@ -1,0 +1,194 @@
+"""Gymnasium's MuJoCo tasks in JAX, simulated by MJX from Gymnasium's own model files.
+
+Differences of one control step from Gymnasium's C MuJoCo are in `benchmarks/tables/fidelity.md`, made by
+`benchmarks/fidelity.py`.
+"""
+
+import contextlib
+import copy
+import functools
+import io
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrl.core.check import InputError, known
+from jaxrl.core.types import Env, Spec, Timestep
+from jaxrl.envs.mujoco import models
+from jaxrl.envs.mujoco.tasks import FORCES, TASKS, Look, MujocoTask
+
+
+class Body(NamedTuple):
+    """What may differ between simulated bodies, all traced; one more leading axis on every field is a population.
+
+    Constants that MuJoCo derives when it compiles a model (the weights of contacts and limits) stay those of the file.
+    """
+
+    mass: Any
+    """Bodies [nb], kg; the world's is 0. Inertias change in proportion, as with another density."""
+    friction: Any
+    """Geometries [geoms, 3]: sliding, spinning, rolling. A contact takes the larger of its two."""
+    gravity: Any
+    """[3], m/s²."""
+    damping: Any
+    """Joints [nv]."""
+    gain: Any
+    """Force of actuators by unit of command [nu], before gears."""
+
+
+class State(NamedTuple):
+    """What a step needs of the last: positions [nq], velocities [nv], the solver's first guess [nv], steps taken.
+
+    lagging: the quantities of `Look` that the next reward reads as they were before its step.
+    """
+
+    qpos: Any
+    qvel: Any
+    warmstart: Any
+    time: Any
+    lagging: dict[str, Any]
+
+
+@functools.cache
+def environment(name: str) -> Env:
+    """The task of that name, such as "Hopper-v5", in JAX: Gymnasium's observation, reward, end, time limit and reset.
+
+    `params` is a `Body` with the model's own numbers. InputError for an unknown name, and for a model with a feature
+    that MJX lacks.
+    """
+    task = TASKS[known("MuJoCo task", name, TASKS)]
+    host = models.load(task)
+    with jax.ensure_compile_time_eval():
+        world = World(task, *on_device(name, host))
+        params = defaults(host)
+    low, high = (tuple(float(x) for x in side) for side in host.actuator_ctrlrange.astype(np.float32).T)
+    size = task.observe(np, models.look(models.first(host))).shape[-1]
+    spec = Spec(name, size, host.nu, task.horizon, low=low, high=high)
+    return Env(spec, params, functools.partial(reset, world), functools.partial(step, world))
+
+
+@functools.cache
+def engine() -> Any:
+    """The module `mujoco.mjx`, without the lines that it prints when Warp, which is not used here, is not installed."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        from mujoco import mjx
+    return mjx
+
+
+class World(NamedTuple):
+    """A task with its model and an untouched state, both MJX's."""
+
+    task: MujocoTask
+    model: Any
+    blank: Any
+
+
+def on_device(name: str, model: Any) -> tuple[Any, Any]:
+    """(mjx.Model, mjx.Data) of an `MjModel`; InputError that names a feature which MJX lacks.
+
+    MJX has no PGS, the solver of Humanoid's file: Newton's method takes its place, which minimises the same cost.
+    """
+    import mujoco
+
+    model = copy.copy(model)
+    if model.opt.solver == mujoco.mjtSolver.mjSOL_PGS:
+        model.opt.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    try:
+        return engine().put_model(model, impl="jax"), engine().make_data(model, impl="jax")
+    except NotImplementedError as error:
+        feature = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"task {name!r} has in its model {feature!r}, which MJX does not support; step it with C MuJoCo through "
+            "jaxrl.envs.adapters.gymnasium.host, or take that out of the model file"
+        ) from error
+
+
+def defaults(model: Any) -> Body:
+    """Numbers of an `MjModel` itself, float32."""
+    gain = model.actuator_gainprm[:, 0]
+    fields = model.body_mass, model.geom_friction, model.opt.gravity, model.dof_damping, gain
+    return Body(*(jnp.asarray(field, jnp.float32) for field in fields))
+
+
+def embodied(model: Any, body: Body) -> Any:
+    """The mjx.Model with the body's numbers."""
+    own = model.body_mass
+    ratio = jnp.where(own > 0, body.mass / jnp.where(own > 0, own, 1), 1)
+    return model.replace(
+        body_mass=body.mass,
+        body_inertia=model.body_inertia * ratio[:, None],
+        geom_friction=body.friction,
+        dof_damping=body.damping,
+        actuator_gainprm=jnp.asarray(model.actuator_gainprm).at[:, 0].set(body.gain),
+        opt=model.opt.replace(gravity=body.gravity),
+    )
+
+
+def reset(world: World, key, params: Body) -> tuple[State, Timestep]:
+    """First state and what is seen of it."""
+    task = world.task
+    with jax.default_matmul_precision("highest"):
+        qpos, qvel = task.start(key, jnp.asarray(world.model.qpos0), jnp.zeros_like(world.blank.qvel))
+        data = world.blank.replace(qpos=qpos, qvel=qvel)
+        if task.needs:
+            with jax.numpy_rank_promotion("allow"):  # MJX relies on it
+                data = engine().forward(embodied(world.model, params), data)
+        read = {name: None if name == FORCES else quantity(data, name) for name in task.needs}
+        if FORCES in read:
+            read[FORCES] = jnp.zeros_like(data.cvel)
+        state = State(qpos, qvel, world.blank.qacc_warmstart, jnp.int32(0), {name: read[name] for name in task.lags})
+        zero = jnp.float32(0)
+        return state, Timestep(as_float(task.observe(jnp, Look(qpos, qvel, **read))), zero, zero, zero)
+
+
+def step(world: World, key, params: Body, state: State, action) -> tuple[State, Timestep]:
+    """One control step under an action [A] in [-1, 1], which the range of the actuators is scaled to; no randomness."""
+    task = world.task
+    with jax.default_matmul_precision("highest"):
+        command = commands(world.model.actuator_ctrlrange, action)
+        moved, read = simulate(world, embodied(world.model, params), state, command)
+        before, after = Look(state.qpos, state.qvel, **state.lagging), Look(*moved[:2], **read)
+        reward = task.reward(jnp, before, after, command, masses=params.mass)
+        time = state.time + 1
+        flags = as_float(task.terminated(jnp, after)), as_float(time >= task.horizon)
+        state = State(*moved, time, {name: read[name] for name in task.lags})
+        return state, Timestep(as_float(task.observe(jnp, after)), as_float(reward), *flags)
+
+
+def commands(ranges, action):
+    """Actions [A] in [-1, 1], clipped to it, in units of the actuators, whose ranges are [A, 2]."""
+    low, high = jnp.asarray(ranges, jnp.float32).T
+    return (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1, 1)
+
+
+def simulate(world: World, model: Any, state: State, command) -> tuple[tuple[Any, Any, Any], dict[str, Any]]:
+    """((qpos, qvel, warm start), what the task needs to read) after the control step's simulation steps."""
+    task = world.task
+
+    def substep(moved, _):
+        qpos, qvel, warmstart = moved
+        data = world.blank.replace(qpos=qpos, qvel=qvel, qacc_warmstart=warmstart, ctrl=command)
+        data = engine().step(model, data)
+        data = with_forces(model, data) if FORCES in task.needs else data
+        return (data.qpos, data.qvel, data.qacc_warmstart), {name: quantity(data, name) for name in task.needs}
+
+    with jax.numpy_rank_promotion("allow"):  # MJX relies on it
+        moved, reads = jax.lax.scan(substep, (state.qpos, state.qvel, state.warmstart), length=task.frame_skip)
+    return moved, {name: read[-1] for name, read in reads.items()}
+
+
+def with_forces(model: Any, data: Any) -> Any:
+    """The mjx.Data with contact forces on bodies."""
+    return engine()._src.smooth.rne_postconstraint(model, data)
+
+
+def quantity(data: Any, name: str) -> Any:
+    """A field of mjx.Data by its name in MuJoCo."""
+    return getattr(data, name) if hasattr(data, name) else getattr(data._impl, name)
+
+
+def as_float(value):
+    """float32 of any array."""
+    return jnp.asarray(value, jnp.float32)

@@ -1,0 +1,166 @@
+"""Promises that every online card keeps, for every kind of action it takes. The list is the registry's."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxrl import registry
+from jaxrl.core import hyper as records
+from jaxrl.core.types import first_steps
+from jaxrl.envs import suites
+from jaxrl.train.fit import advance, begin
+from tests.contract.made_up import ROWS, batch_of, close, same, shape_of, spec_of
+
+SMALL = {"width": 8, "depth": 1, "passes": 2, "minibatches": 2, "critics": 3, "repeat": 2, "atoms": 5, "quantiles": 4}
+GATHER = {"envs": 2, "length": 4, "capacity": 40, "warmup": 16}
+WORLDS = {"continuous": "ProbeAction-v0", "discrete": "ProbeClass-v0"}
+CARDS = [card for card in registry.cards().values() if card.kind == "online"]
+CASES = [(card, kind) for card in CARDS for kind in card.actions]
+
+
+def chosen(wanted, there):
+    return {name: value for name, value in wanted.items() if name in there}
+
+
+class Learner:
+    """A small instance of a card, a batch such as its source gives, its first state and a jitted update."""
+
+    def __init__(self, card, kind):
+        self.card, self.spec = card, spec_of(kind)
+        self.algo, self.hyper = card.make(self.spec, **chosen(SMALL, card.structure())), card.hyper()
+        rows = batch_of(self.spec, rows=4 * ROWS if "repeat" in card.structure() else ROWS)
+        self.batch = rows if card.batch else jax.tree.map(lambda x: x.reshape(ROWS // 2, 2, *x.shape[1:]), rows)
+        self.update = jax.jit(self.algo.update)
+        self.state = jax.jit(self.algo.init)(jax.random.key(0), self.hyper)
+
+    def after(self, hyper, calls=2, key=1):
+        state = self.state
+        for i in range(calls):
+            state, _ = self.update(jax.random.key(key + i), hyper, state, self.batch)
+        return state
+
+
+@functools.cache
+def made(name, kind):
+    return Learner(registry.card(name), kind)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0].name}-{case[1]}")
+def learner(request):
+    card, kind = request.param
+    return made(card.name, kind)
+
+
+def test_state_keeps_its_structure_shapes_and_types(learner):
+    new, _ = jax.eval_shape(learner.algo.update, jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert jax.tree.structure(new) == jax.tree.structure(learner.state)
+    assert shape_of(learner.state) == jax.tree.map(lambda x: (x.shape, x.dtype), new)
+
+
+def test_two_calls_take_one_trace(learner):
+    learner.after(learner.hyper)
+    assert learner.update._cache_size() == 1
+
+
+def test_jit_changes_nothing(learner):
+    with jax.disable_jit():
+        plain, _ = learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert close(plain.params, learner.after(learner.hyper, calls=1).params, atol=1e-5)
+
+
+def test_maps_over_seeds_and_hypers(learner):
+    def run(key, hyper):
+        state = learner.algo.init(key, hyper)
+        return learner.algo.update(key, hyper, state, learner.batch)[0].params
+
+    keys = jax.random.split(jax.random.key(3), 2)
+    many = records.stack(learner.hyper, jax.tree.map(lambda x: 1.5 * x, learner.hyper))
+    got = jax.jit(jax.vmap(jax.vmap(run, (0, None)), (None, 0)))(keys, many)
+    one = jax.jit(run)(keys[1], jax.tree.map(lambda x: x[1], many))
+    assert close(jax.tree.map(lambda x: x[1, 1], got), one, atol=1e-5)
+
+
+def test_no_key_is_used_twice(learner):
+    with jax.debug_key_reuse(True):
+        new, _ = jax.jit(learner.algo.update)(jax.random.key(1), learner.hyper, learner.state, learner.batch)
+    assert int(new.step) >= 1
+
+
+def test_every_hyperparameter_matters(learner):
+    obs, plain = batch_of(learner.spec, seed=1, rows=64).obs, learner.hyper
+    if "explore_updates" in records.names(plain):  # so that exploration is on its way after three updates
+        plain = dataclasses.replace(plain, explore_updates=4.0)
+
+    @jax.jit
+    def seen(hyper, state):
+        """Three updates, one at a time, and what is explored after them."""
+        for i in range(3):
+            state = learner.algo.update(jax.random.key(1 + i), hyper, state, learner.batch)[0]
+        return state, learner.algo.explore(hyper, state).act(jax.random.key(2), first_steps(obs), ())[0]
+
+    base = seen(plain, learner.state)
+    for name in records.names(plain):
+        value = getattr(plain, name)
+        moved = (dataclasses.replace(plain, **{name: v}) for v in (1.5 * value + 0.5, 1e-4 * value, 1e-6 * value))
+        assert not all(same(base, seen(one, learner.state)) for one in moved), name
+
+
+def test_the_key_alone_decides_the_draws(learner):
+    sample = learner.algo.explore(learner.hyper, learner.state).act
+    once, again = learner.after(learner.hyper, key=5), learner.after(learner.hyper, key=5)
+    assert same(once, again)
+    first = jax.jit(learner.algo.init)(jax.random.key(0), learner.hyper)
+    other = jax.jit(learner.algo.init)(jax.random.key(1), learner.hyper)
+    assert same(first, learner.state) and not same(first.params, other.params)
+    t = first_steps(batch_of(learner.spec, seed=1, rows=64).obs)
+    assert same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(1), t, ())[0])
+    assert not same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(2), t, ())[0])
+
+
+def test_a_part_without_step_size_stays_and_the_others_move(learner):
+    for name in learner.state.params:
+        frozen = dataclasses.replace(learner.hyper, **{f"{name}_lr": 0.0})
+        new = learner.after(frozen, calls=3)
+        for other, params in new.params.items():
+            assert same(params, learner.state.params[other]) == (other == name), (name, other)
+
+
+def test_actions_are_legal_and_finite_for_extreme_observations(learner):
+    state = learner.after(learner.hyper)
+    for scale in (0.0, 1.0, 1e6):
+        obs = scale * batch_of(learner.spec).obs
+        for policy in (learner.algo.policy(learner.hyper, state), learner.algo.explore(learner.hyper, state)):
+            action, _ = policy.act(jax.random.key(0), first_steps(obs), ())
+            if learner.spec.discrete:
+                assert action.dtype == jnp.int32
+                assert bool(((action >= 0) & (action < learner.spec.action)).all())
+            else:
+                assert action.shape == (ROWS, learner.spec.action) and bool(jnp.isfinite(action).all())
+        action, _ = learner.algo.policy(learner.hyper, state).act(jax.random.key(0), first_steps(obs), ())
+        assert learner.spec.discrete or float(jnp.abs(action).max()) <= 1
+
+
+def test_density_is_that_of_the_exploring_policy(learner):
+    """Where a policy claims a density: it is finite and differs between actions."""
+    explore = learner.algo.explore(learner.hyper, learner.state)
+    if explore.log_prob is None:
+        assert learner.card.batch or learner.spec.discrete  # learners from rollouts of continuous actions need one
+        return
+    obs = batch_of(learner.spec).obs
+    action, _ = explore.act(jax.random.key(0), first_steps(obs), ())
+    density = explore.log_prob(obs, action)
+    assert density.shape == (ROWS,) and bool(jnp.isfinite(density).all())
+
+
+def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
+    env = suites.environment(WORLDS["discrete" if learner.spec.discrete else "continuous"])
+    card = learner.card
+    algo = card.make(env.spec, **chosen(SMALL, card.structure()))
+    source = card.collect(env, *((ROWS,) if card.batch else ()), **chosen(GATHER, card.collection()))
+    go = jax.jit(lambda progress, n: advance(jax.random.key(4), algo, learner.hyper, source, progress, n)[0])
+    start = jax.jit(lambda: begin(jax.random.key(4), algo, learner.hyper, source))()
+    cut, whole = go(go(start, 3), 4), go(start, 7)
+    assert same(cut.state, whole.state) and same(cut.feed, whole.feed) and int(whole.step) == 7

@@ -11,7 +11,7 @@ _HOMES = {
     "make": "jaxrl.experiment",
     "grid": "jaxrl.experiment",
     "sweep": "jaxrl.experiment",
-    "evaluate": "jaxrl.experiment",
+    "evaluate": "jaxrl.acting",
     "Result": "jaxrl.experiment",
     "cards": "jaxrl.registry",
     "environment": "jaxrl.envs.suites",

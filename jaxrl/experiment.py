@@ -1,7 +1,6 @@
 """What people call: make an algorithm, grid its numbers, sweep seeds and numbers in one compiled call."""
 
 import functools
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import registry, tasks
+from jaxrl.acting import actor
 from jaxrl.core import compilation
 from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.tree import counters
-from jaxrl.core.types import Algorithm, Env, HostEnv, Policy, Source, Spec, Task, Tree, first_steps
+from jaxrl.core.types import Algorithm, Env, Source, Spec, Task, Tree, first_steps
 from jaxrl.data import samplers
 from jaxrl.data.dataset import size
 from jaxrl.evaluation import host, rollout
@@ -62,6 +62,9 @@ def settings(card: Card, options: dict[str, Any], batch: int | None = None) -> S
     for name in options:
         known(f"setting of {card.name}", name, names)
     chosen = [{name: typed(name, options[name], place[name]) for name in options if name in place} for place in places]
+    for name, value in {**chosen[1], **chosen[3]}.items():
+        if isinstance(value, int) and not isinstance(value, bool) and name not in ("depth", "warmup"):
+            positive(f"setting {name}", value)
     if card.batch == 0 and batch is not None:
         raise InputError(f"card {card.name} learns from whole rollouts; set envs and length instead of batch={batch!r}")
     return Settings(*chosen, batch=card.batch if batch is None else positive("batch", batch))
@@ -134,34 +137,6 @@ def _gather(shape, log, read, values=None):
     return stacked.reshape(*shape, *stacked.shape[1:])
 
 
-def actor(algorithm: Algorithm, hyper, state: Tree, task: Task) -> Callable[[Any], np.ndarray]:
-    """A deterministic policy on raw observations, in the environment's own action units, for use outside the suite."""
-    spec, scaler = task.env.spec, task.scaler
-
-    @jax.jit
-    def act(state, obs):
-        obs = obs if scaler is None else scaler(obs)
-        action, _ = algorithm.policy(hyper, state).act(jax.random.key(0), first_steps(obs), ())
-        return action if spec.discrete else unscale(spec, action)
-
-    def policy(obs) -> np.ndarray:
-        obs = np.asarray(obs, np.float32)
-        if obs.shape[-1:] != (spec.obs,):
-            raise InputError(
-                f"observation of shape {obs.shape} for {spec.name}, which has {spec.obs} numbers in its last axis"
-            )
-        return np.asarray(act(state, obs))
-
-    return policy
-
-
-def unscale(spec: Spec, action):
-    """Actions in [-1, 1] -> the environment's own units."""
-    axes = (1,) * (action.ndim - 1) + (-1,)
-    low, high = (jnp.asarray(bound).reshape(axes) for bound in (spec.low, spec.high))
-    return low + (action + 1) / 2 * (high - low)
-
-
 class Checkpoint(NamedTuple):
     """One evaluation of all members: returns [S, episodes], metrics and finite [S], seconds by kind.
 
@@ -226,28 +201,6 @@ def trial(
 def gathering(card: Card, env: Env, batch: int, collection: tuple) -> Source:
     """Where an online card gets its batches from in an environment."""
     return card.collect(env, *((batch,) if batch else ()), **dict(collection))
-
-
-@functools.lru_cache(maxsize=16)
-def _returns(policy: Policy, functions: tuple, spec: Spec, episodes: int) -> Compiled:
-    return Compiled(lambda key, params: rollout.evaluate(key, Env(spec, params, *functions), policy, episodes))
-
-
-def evaluate(policy: Policy, env: Env | HostEnv | str, key, episodes: int = 10) -> np.ndarray:
-    """Undiscounted returns [episodes] of a policy, in one compiled call where the environment is in JAX.
-
-    policy: of an algorithm (`algorithm.policy(hyper, state)`), or `core.types.reactive(act)`; actions in [-1, 1] or
-    classes. env: of `jaxrl.environment`, or its name. Episode i depends on (key, i) only. A second call with the same
-    policy and number of episodes compiles nothing. Raises InputError for unknown names and bad counts.
-    """
-    env = tasks.environment(env) if isinstance(env, str) else env
-    positive("episodes", episodes)
-    if isinstance(env, Env):
-        return np.asarray(_returns(policy, (env.reset, env.step), env.spec, episodes)(key, env.params))
-    act = jax.jit(lambda key, obs: policy.act(key, first_steps(obs), policy.start())[0])
-    times = itertools.count()
-    seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-    return host.evaluate(env, lambda obs: act(jax.random.fold_in(key, next(times)), obs), [seed], episodes)[0]
 
 
 def sweep(

@@ -264,3 +264,27 @@ def test_evaluate_takes_environments_and_names():
     assert jaxrl.evaluate(still, adapter.host("Pendulum-v1"), jax.random.key(0), 3).shape == (3,)
     with pytest.raises(InputError, match="episodes is 0"):
         jaxrl.evaluate(policy, env, jax.random.key(0), 0)
+
+
+def test_a_policy_of_another_environment_is_refused():
+    result = jaxrl.make("td3", jaxrl.environment("Pendulum-v1").spec, width=8)
+    hyper = registry.card("td3").hyper()
+    policy = result.policy(hyper, result.init(jax.random.key(0), hyper))
+    with pytest.raises(InputError, match="the policy does not take the 4 numbers that CartPole-v1 shows"):
+        jaxrl.evaluate(policy, "CartPole-v1", jax.random.key(0), 2)
+    two = reactive(lambda key, obs: jnp.zeros((*obs.shape[:-1], 2)))
+    with pytest.raises(InputError, match=r"actions have shape \(2,\), but Pendulum-v1 takes \(1,\)"):
+        jaxrl.evaluate(two, "Pendulum-v1", jax.random.key(0), 2)
+
+
+@pytest.mark.parametrize("name", ["envs", "length", "passes", "minibatches"])
+def test_counts_of_a_card_are_at_least_one(name):
+    with pytest.raises(InputError, match=f"setting {name} is 0; it must be"):
+        jaxrl.sweep("ppo", "CartPole-v1", **{name: 0})
+
+
+def test_a_horizon_of_zero_is_refused():
+    env = jaxrl.environment("Pendulum-v1")
+    still = reactive(lambda key, obs: jnp.zeros((*obs.shape[:-1], 1)))
+    with pytest.raises(InputError, match="horizon of Pendulum-v1 is 0"):
+        jaxrl.evaluate(still, env._replace(spec=env.spec._replace(horizon=0)), jax.random.key(0), 2)

@@ -54,7 +54,7 @@ def written(tmp_path):
 
 def test_suites_are_those_that_the_makefile_promises():
     domains = [f"d4rl-{domain}" for domain in ("adroit", "antmaze", "kitchen", "mujoco", "pointmaze")]
-    assert suites.names() == sorted([*domains, "external", "quick", "online-quick", "online-mujoco"])
+    assert suites.names() == sorted([*domains, "external", "quick", "online-quick", "online-mujoco", "trained"])
 
 
 @pytest.mark.parametrize("name", suites.names())

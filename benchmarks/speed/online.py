@@ -95,11 +95,15 @@ def ppo_difference(module, updates: int = 5) -> float:
         world, batch = rollout(key, nets[0], world)
         obs, action, after, terminated, truncated = batch
         one = jnp.ones_like(terminated)
-        state, metrics = update(key, hyper, state, Transition(obs, action, one, after, action, terminated, truncated, one))
+        state, metrics = update(
+            key, hyper, state, Transition(obs, action, one, after, action, terminated, truncated, one)
+        )
         nets, losses = learn(key, nets, batch)
         for name, theirs in zip(("actor", "critic"), losses, strict=True):
             largest = max(largest, abs(float(metrics[name]["loss"] - theirs)) / max(abs(float(theirs)), 1e-2))
-    pairs = zip(jax.tree.leaves(nets[:2]), jax.tree.leaves([layers(state.params[n]) for n in ("actor", "critic")]), strict=True)
+    pairs = zip(
+        jax.tree.leaves(nets[:2]), jax.tree.leaves([layers(state.params[n]) for n in ("actor", "critic")]), strict=True
+    )
     return max(largest, *(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs))
 
 
@@ -203,7 +207,7 @@ def main(names: list[str], updates: int = 20, repeats: int = 10) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=sorted(RACES), choices=[[], *RACES] and None)
+    parser.add_argument("names", nargs="*", default=sorted(RACES))
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=10)
     arguments = parser.parse_args()

@@ -36,7 +36,7 @@ def reset(key):
 
 def move(x, action):
     """CartPole's equations for all environments: (next states [N, 4], whether they have fallen)."""
-    position, speed, angle, spin = x.T
+    _, speed, angle, spin = x.T
     force = jnp.where(action == 1, 10.0, -10.0)
     push = (force + 0.05 * spin**2 * jnp.sin(angle)) / 1.1
     turn = (9.8 * jnp.sin(angle) - jnp.cos(angle) * push) / (0.5 * (4 / 3 - 0.1 * jnp.cos(angle) ** 2 / 1.1))

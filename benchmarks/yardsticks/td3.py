@@ -90,8 +90,8 @@ def walk(key, world, time, memory, count, action):
     obs = observe(world)
     world, reward = swing(world, action)
     row = obs, action, reward, observe(world), jnp.float32(0)
-    write = lambda _, memory: [rows.at[count % CAPACITY].set(x) for rows, x in zip(memory, row)]
-    memory = jax.lax.fori_loop(0, 2, write, memory)  # twice, in a loop: else the compiler copies all of it every step
+    write = lambda _, memory: [rows.at[count % CAPACITY].set(x) for rows, x in zip(memory, row, strict=True)]
+    memory = jax.lax.fori_loop(0, 2, write, memory)  # twice, in a loop: else all of it is copied each step
     time = (time + 1) % HORIZON
     return jnp.where(time == 0, reset(key), world), time, memory, count + 1
 

@@ -1,4 +1,4 @@
-"""On-policy learners from recipes: an advantage, what the actor minimises, what the critic minimises, in which order."""
+"""On-policy learners from recipes: an advantage, what actor and critic minimise, and in which order."""
 
 import dataclasses
 import functools

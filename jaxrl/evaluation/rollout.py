@@ -31,5 +31,6 @@ def episode(key: PRNGKeyArray, env: Env, policy: Policy) -> Float[Array, ""]:
 
 def evaluate(key: PRNGKeyArray, env: Env, policy: Policy, episodes: int) -> Float[Array, "episodes"]:
     """Undiscounted returns of independent episodes; episode i depends on (key, i) only, not on how many there are."""
+    positive(f"horizon of {env.spec.name}", env.spec.horizon)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(positive("episodes", episodes)))
     return jax.vmap(lambda k: episode(k, env, policy))(keys)

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxrl.acting import evaluate
 from jaxrl.core import paths, versions
 from jaxrl.core.check import InputError, known
 from jaxrl.core.types import Policy, Reference
 from jaxrl.data import export
 from jaxrl.envs import scripted
 from jaxrl.envs.adapters import gymnasium as adapter
-from jaxrl.experiment import evaluate
 from jaxrl.ladder.collecting import Logged, by_episode, collect, joined
 from jaxrl.ladder.recipes import QUALITIES, Recipe, names, read, recipe_of
 from jaxrl.ladder.training import Snapshot, Trained, train

@@ -10,7 +10,17 @@ import pytest
 from jaxrl.algorithms.online import a2c, mdpo, ppo
 from jaxrl.compose import running, surrogates
 from jaxrl.compose.epochs import epochs, shuffled
-from jaxrl.compose.policy_gradient import Nets, OnPolicy, View, Visited, Stage, networks, observed, policy_gradient, rethought
+from jaxrl.compose.policy_gradient import (
+    Nets,
+    OnPolicy,
+    Stage,
+    View,
+    Visited,
+    networks,
+    observed,
+    policy_gradient,
+    rethought,
+)
 from jaxrl.core.check import InputError
 from jaxrl.core.types import Spec, Transition
 from jaxrl.losses.policy import weighted_mean
@@ -100,7 +110,9 @@ def test_policy_terms_by_hand():
     v = view(ratio=[1.5, 1.5, 0.5, 0.5, 1.1], advantage=[2, -2, 2, -2, 1], hyper=ppo.Hyper(ratio_clip=0.2))
     np.testing.assert_allclose(surrogates.linear(v), [-3, 3, -1, 1, -1.1], rtol=1e-6)
     np.testing.assert_allclose(surrogates.clipped(v), [-2.4, 3, -1, 1.6, -1.1], rtol=1e-6)
-    np.testing.assert_allclose(surrogates.likelihood(v), -np.log([1.5, 1.5, 0.5, 0.5, 1.1]) * [2, -2, 2, -2, 1], rtol=1e-5)
+    np.testing.assert_allclose(
+        surrogates.likelihood(v), -np.log([1.5, 1.5, 0.5, 0.5, 1.1]) * [2, -2, 2, -2, 1], rtol=1e-5
+    )
 
 
 def test_entropy_and_divergence_by_hand():
@@ -133,14 +145,16 @@ def test_laws_agree_with_their_definitions():
     bell = laws.normal(lambda params, obs: params)
     one, other = (jnp.asarray([0.5]), jnp.asarray([0.1])), (jnp.asarray([-0.2]), jnp.asarray([-0.3]))
     x, dx = np.linspace(-12, 12, 40_001, retstep=True)
-    log_p, log_q = (np.asarray(jax.vmap(lambda a, law=law: bell.log_prob(law, a[None]))(jnp.asarray(x))) for law in (one, other))
+    log_p, log_q = (
+        np.asarray(jax.vmap(lambda a, law=law: bell.log_prob(law, a[None]))(jnp.asarray(x))) for law in (one, other)
+    )
     np.testing.assert_allclose(np.exp(log_p).sum() * dx, 1, rtol=1e-4)
     np.testing.assert_allclose(bell.entropy(one), -(np.exp(log_p) * log_p).sum() * dx, rtol=1e-4)
     np.testing.assert_allclose(bell.kl(one, other), (np.exp(log_p) * (log_p - log_q)).sum() * dx, rtol=1e-4)
 
 
 def test_mirror_descent_on_a_bandit_multiplies_probabilities_by_exponentials_of_values():
-    """Convergence of the inner problem: pi' proportional to pi exp(t Q) (the closed form of arXiv:2005.09814, eq. 3)."""
+    """Convergence of the inner problem: pi' proportional to pi exp(t Q) (arXiv:2005.09814)."""
     arms, t = 5, 0.7 * (1 - 0.25)
     q = jax.random.normal(jax.random.key(0), (arms,))
     before = jax.nn.log_softmax(jax.random.normal(jax.random.key(1), (arms,)))

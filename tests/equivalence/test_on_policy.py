@@ -60,7 +60,10 @@ def test_reinforce_is_a2c_whose_critic_takes_its_turn_afterwards():
     spec, optimiser = SPECS["discrete"], reinforce.RECIPE.optimiser
     child = policy_gradient(spec, a2c.RECIPE._replace(optimiser=optimiser), BOTH, **SMALL)
     same = train(spec, child, a2c.Hyper(entropy_weight=0.0, actor_lr=3e-3, critic_lr=3e-3))
-    assert distance(train(spec, reinforce.reinforce(spec, passes=1, minibatches=1, **SMALL), reinforce.Hyper()), same) < 2e-5
+    assert (
+        distance(train(spec, reinforce.reinforce(spec, passes=1, minibatches=1, **SMALL), reinforce.Hyper()), same)
+        < 2e-5
+    )
 
 
 def test_the_first_inner_step_of_mdpo_is_a_plain_policy_gradient(spec):

@@ -1,4 +1,4 @@
-"""Replay: the warm-up's length, steps per batch, old steps making room, rows as they were seen, cuts that change nothing."""
+"""Replay: length of the warm-up, cost of a batch, old steps making room, rows as seen, cuts that change nothing."""
 
 import jax
 import jax.numpy as jnp

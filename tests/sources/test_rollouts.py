@@ -37,7 +37,9 @@ def test_steps_are_paid_for_and_nothing_is_before_the_first():
 
 def test_densities_are_added_on_demand():
     policy = reactive(lambda key, obs: jnp.zeros((*obs.shape[:-1], 1)), lambda obs, action: 2.0 + obs[..., 0])
-    (batch,) = gathered(rollouts(suites.environment("ProbeObservation-v0"), envs=3, length=2, densities=True), policy, 1)
+    (batch,) = gathered(
+        rollouts(suites.environment("ProbeObservation-v0"), envs=3, length=2, densities=True), policy, 1
+    )
     np.testing.assert_allclose(batch.extras["log_prob"], 2 + batch.obs[..., 0])
 
 

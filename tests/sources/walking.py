@@ -23,7 +23,9 @@ def counting():
 def always(action):
     """A policy that does nothing else; its density is 1."""
     action = jnp.asarray(action)
-    act = lambda key, obs: jnp.broadcast_to(action.reshape((1,) * (obs.ndim - 1) + action.shape), (*obs.shape[:-1], *action.shape))
+    act = lambda key, obs: jnp.broadcast_to(
+        action.reshape((1,) * (obs.ndim - 1) + action.shape), (*obs.shape[:-1], *action.shape)
+    )
     return reactive(act, lambda obs, action: jnp.zeros(obs.shape[:-1]))
 
 

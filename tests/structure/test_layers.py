@@ -11,7 +11,7 @@ LAYERS = (
     ("forge",),
     ("compose", "sources", "tasks"),
     ("algorithms", "train", "evaluation"),
-    ("registry",),
+    ("registry", "acting"),
     ("experiment", "scaffold", "diagnosis"),
     ("suites", "ladder"),
     ("bench",),

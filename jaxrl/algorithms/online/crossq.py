@@ -1,6 +1,6 @@
-"""CrossQ: SAC without target networks, whose critics see present and next actions in one normalised batch (1902.05605).
+"""CrossQ: SAC without target networks, whose critics see present and next actions in one normalised batch.
 
-The paper is arXiv:1902.05605, in its fifth version of 2024.
+The paper is arXiv:1902.05605 in its versions of 2024; the numbers are those of the authors' code.
 
 Departures: one update of critics, actor and temperature per call, in this order, the latter two on every `delay`-th;
 the temperature's entropy is that of a fresh draw. The actor's warm-up of statistics counts the learner's updates, the

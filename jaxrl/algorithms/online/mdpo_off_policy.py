@@ -50,4 +50,5 @@ PAPER = Paper(
     "Manan Tomar and Lior Shani and Yonathan Efroni and Mohammad Ghavamzadeh",
     2020,
 )
-CARD = Card("mdpo_off_policy", "online", mdpo_off_policy, Hyper, PAPER, collect=functools.partial(replay, warmup=10_000))
+COLLECT = functools.partial(replay, warmup=10_000)
+CARD = Card("mdpo_off_policy", "online", mdpo_off_policy, Hyper, PAPER, collect=COLLECT)

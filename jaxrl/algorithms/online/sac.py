@@ -57,9 +57,7 @@ def soft_actor_critic(spec: Spec, recipe: Recipe, others={}, delay: int = 1, **s
     Actor and temperature are updated on every `delay`-th call.
     """
     parts = {"temperature": functools.partial(temperature, every=delay), **others}
-    return actor_critic(
-        spec, recipe, head=heads.tanh_gaussian, delay=delay, target_delay=1, others=parts, **structure
-    )
+    return actor_critic(spec, recipe, head=heads.tanh_gaussian, delay=delay, target_delay=1, others=parts, **structure)
 
 
 def sac(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2) -> Algorithm:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import importlib
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -47,8 +46,6 @@ def host(env_spec: Any) -> HostEnv:
 
 def many(env_spec: Any, make: Callable[[], Any], horizon: int) -> Callable[[int], Machines] | None:
     """`HostEnv.many` of a MuJoCo task that is made as Gymnasium registers it; None for any other environment."""
-    if importlib.util.find_spec("jaxrl.envs.mujoco.tasks") is None:  # TEMPORARY, until tasks.py is on disk
-        return None
     from jaxrl.envs.mujoco.tasks import TASKS
 
     theirs = str(env_spec.entry_point).startswith("gymnasium.envs.mujoco")

@@ -12,7 +12,6 @@ import numpy as np
 
 from jaxrl.envs.mujoco import starts
 
-
 FORCES = "cfrc_ext"
 """The field of `Look` that MuJoCo computes only when asked, which Gymnasium does after every step."""
 

@@ -33,11 +33,24 @@ def restore(folder: Path, like: Tree) -> Tree:
     """The tree that was saved, with the structure, shapes and types of `like`; InputError where it does not fit."""
     leaves, structure = jax.tree.flatten(like)
     wanted = {str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for i, leaf in enumerate(leaves)}
-    try:
-        with _checkpointer() as checkpointer:
-            found = checkpointer.restore(folder.resolve(), wanted)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"checkpoint {folder} does not fit ({_first(error)}); delete that folder") from error
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise InputError(f"checkpoint {folder} does not exist; train again")
+    with _checkpointer() as checkpointer:
+        try:
+            there = checkpointer.metadata(folder).item_metadata
+            stored = {name: (tuple(there[name].shape), there[name].dtype) for name in there.keys()}  # noqa: SIM118
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise InputError(f"checkpoint {folder} cannot be read ({_first(error)}); delete that folder") from error
+        # Compared before anything is read: Orbax would begin to read what fits.
+        for name in sorted(wanted.keys() | stored.keys(), key=int):
+            ours = (wanted[name].shape, wanted[name].dtype) if name in wanted else None
+            if stored.get(name) != ours:
+                raise InputError(
+                    f"checkpoint {folder} does not fit: array {name} of it is {stored.get(name)}, not {ours}; it is of "
+                    "another environment, card or size; delete that folder"
+                )
+        found = checkpointer.restore(folder, wanted)
     return jax.tree.unflatten(structure, [found[str(i)] for i in range(len(leaves))])
 
 

@@ -54,5 +54,8 @@ def test_a_snapshot_of_something_else_is_refused_in_one_line(tmp_path, like):
 
 
 def test_a_missing_one_is_refused(tmp_path):
-    with pytest.raises(InputError, match="does not fit"):
+    with pytest.raises(InputError, match="none does not exist"):
         checkpoint.restore(tmp_path / "none", ZERO)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty cannot be read"):
+        checkpoint.restore(tmp_path / "empty", ZERO)

@@ -114,7 +114,7 @@ def as_estimated(advantage):
 
 def generalised(hyper, *steps):
     """Generalised advantages by the record's `discount` and `trace`."""
-    return gae(*steps, hyper.discount, hyper.trace)
+    return gae(*steps, discount=hyper.discount, trace=hyper.trace)
 
 
 class Recipe(NamedTuple):

@@ -7,6 +7,7 @@ from jaxrl.core.check import known
 from jaxrl.core.types import Env
 from jaxrl.envs import control, maze, small, tabular
 from jaxrl.envs.adapters import prefixed
+from jaxrl.envs.mujoco.tasks import TASKS
 
 MAKERS: dict[str, Callable[[], Env]] = {
     "Pendulum-v1": control.pendulum,
@@ -25,13 +26,13 @@ MAKERS: dict[str, Callable[[], Env]] = {
     "GridMaze-v0": lambda: tabular.environment(tabular.grid(maze.UMAZE), 30, "GridMaze-v0"),
 }
 
-MUJOCO: tuple[str, ...] = ()
-"""Names of MuJoCo's tasks."""
+MUJOCO: tuple[str, ...] = tuple(TASKS)
+"""Names of MuJoCo's tasks, simulated by MJX."""
 
 
 def names() -> list[str]:
-    """Names that `environment` takes."""
-    return sorted(MAKERS)
+    """Names that `environment` takes, besides those of other libraries."""
+    return sorted([*MAKERS, *MUJOCO])
 
 
 def environment(name: str) -> Env:
@@ -41,4 +42,9 @@ def environment(name: str) -> Env:
     """
     if prefixed.is_prefixed(name):
         return prefixed.environment(name)
-    return MAKERS[known("environment", name, MAKERS)]()
+    known("environment", name, names())
+    if name in MUJOCO:
+        from jaxrl.envs.mujoco import mjx
+
+        return mjx.environment(name)
+    return MAKERS[name]()

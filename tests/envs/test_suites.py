@@ -8,7 +8,7 @@ from jaxrl.core.check import InputError
 from jaxrl.envs import suites
 
 
-@pytest.mark.parametrize("name", suites.names())
+@pytest.mark.parametrize("name", sorted(suites.MAKERS))
 def test_environment_keeps_the_protocol(name):
     env = suites.environment(name)
     spec = env.spec

@@ -24,7 +24,7 @@ SMALL = {"width": 16, "depth": 2}
 
 def train(algo, hyper, updates=4, rows=8, state=None):
     """The state after updates on batches of their own."""
-    state = algo.init(jax.random.key(0), hyper) if state is None else state
+    state = jax.jit(algo.init)(jax.random.key(0), hyper) if state is None else state
     update = jax.jit(algo.update)
     for i in range(updates):
         state, _ = update(jax.random.key(10 + i), hyper, state, batch_of(SPEC, seed=i, rows=rows))
@@ -70,9 +70,9 @@ def test_redqs_actor_moves_once_in_a_call_and_its_targets_with_every_update():
     hyper = redq.Hyper()
     algo = redq.redq(SPEC, critics=3, repeat=4, **SMALL)
     once = redq.redq(SPEC, critics=3, repeat=1, **SMALL)
-    start = algo.init(jax.random.key(0), hyper)
-    batch = batch_of(SPEC, rows=16)
-    after, metrics = algo.update(jax.random.key(5), hyper, start, batch)
+    start = jax.jit(algo.init)(jax.random.key(0), hyper)
+    batch, update = batch_of(SPEC, rows=16), jax.jit(once.update)
+    after, metrics = jax.jit(algo.update)(jax.random.key(5), hyper, start, batch)
     assert int(after.step) == 4 and all(bool(jnp.isfinite(x)) for x in jax.tree.leaves(metrics))
     # Adam's first step is the step size whatever the gradient.
     moved = jnp.abs(after.params["actor"]["Dense_0"]["kernel"] - start.params["actor"]["Dense_0"]["kernel"])
@@ -80,7 +80,7 @@ def test_redqs_actor_moves_once_in_a_call_and_its_targets_with_every_update():
     still, state = redq.Hyper(actor_lr=0.0, temperature_lr=0.0), start
     for i in range(4):
         part = jax.tree.map(lambda x, i=i: x[4 * i : 4 * i + 4], batch)
-        state, _ = once.update(jax.random.fold_in(jax.random.key(5), i), still, state, part)
+        state, _ = update(jax.random.fold_in(jax.random.key(5), i), still, state, part)
     assert close(after.target["critic"], state.target["critic"], rtol=2e-6, atol=1e-8)
 
 
@@ -88,19 +88,19 @@ def test_repeating_once_is_nothing_and_more_is_as_many_calls():
     hyper = td3.Hyper()
     algo = td3.td3(SPEC, **SMALL)
     assert repeat(algo, 1) is algo
-    batch, key = batch_of(SPEC, rows=12), jax.random.key(3)
-    state = algo.init(jax.random.key(0), hyper)
-    many, metrics = repeat(algo, 3).update(key, hyper, state, batch)
+    batch, key, update = batch_of(SPEC, rows=12), jax.random.key(3), jax.jit(algo.update)
+    state = jax.jit(algo.init)(jax.random.key(0), hyper)
+    many, metrics = jax.jit(repeat(algo, 3).update)(key, hyper, state, batch)
     losses = []
     for i in range(3):
         part = jax.tree.map(lambda x, i=i: x[4 * i : 4 * i + 4], batch)
-        state, seen = algo.update(jax.random.fold_in(key, i), hyper, state, part)
+        state, seen = update(jax.random.fold_in(key, i), hyper, state, part)
         losses.append(seen)
     assert close(many.params, state.params, rtol=1e-4, atol=1e-7) and int(many.step) == 3
     critic = np.mean([one["critic"]["loss"] for one in losses])
     assert float(metrics["critic"]["loss"]) == pytest.approx(critic, rel=1e-5)
     assert float(metrics["actor"]["loss"]) == pytest.approx(float(losses[1]["actor"]["loss"]), rel=1e-5)
-    with pytest.raises(InputError, match="12 rows does not divide into 5"):
+    with pytest.raises(InputError, match="12 does not divide into 5"):
         repeat(algo, 5).update(key, hyper, state, batch)
     with pytest.raises(InputError, match="repeat is 0"):
         repeat(algo, 0)
@@ -180,7 +180,7 @@ def test_sac_is_its_straight_line_form():
     """One update of critics and targets, actor, temperature, written out; the draws are found by their keys."""
     hyper, batch, key = sac.Hyper(), batch_of(SPEC), jax.random.key(7)
     algo = sac.sac(SPEC, **SMALL)
-    state = algo.init(jax.random.key(0), hyper)
+    state = jax.jit(algo.init)(jax.random.key(0), hyper)
     state = state._replace(params={**state.params, "temperature": jnp.float32(-1.0)})
     new, _ = jax.jit(algo.update)(key, hyper, state, batch)
     parts = ("critic", "actor", "temperature")

@@ -15,24 +15,36 @@ from tests.learning.test_values import returns, trained
 
 STEPS = {"envs": 16, "length": 64, "width": 32}
 FAST = {"actor_lr": 3e-3, "critic_lr": 3e-3}
-PPO = {**STEPS, **FAST, "minibatches": 4}
-A2C = {**STEPS, "length": 16, "decay_updates": 800.0}
+PPO = {**STEPS, "actor_lr": 1e-3, "critic_lr": 3e-3, "minibatches": 4, "decay_updates": 100.0}
+A2C = {**STEPS, "length": 16, "decay_updates": 1600.0}
 PENDULUM = {**STEPS, **FAST, "discount": 0.9, "decay_updates": 100.0}
 RUNS = {
-    ("ppo", "CartPole-v1"): (96, {**PPO, "passes": 4, "normalise": False, "decay_updates": 100.0}),
-    ("ppo", "Acrobot-v1"): (64, {**PPO, "passes": 4, "decay_updates": 100.0}),
-    ("ppo", "Pendulum-v1"): (128, {**PPO, "passes": 10, "decay_updates": 200.0, "discount": 0.95}),
-    ("a2c", "CartPole-v1"): (800, {**A2C, "actor_lr": 1e-3, "critic_lr": 3e-3, "gradient_clip": 5.0}),
-    ("a2c", "Acrobot-v1"): (400, {**A2C, "actor_lr": 2e-3, "critic_lr": 2e-3, "normalise": True}),
-    ("reinforce", "CartPole-v1"): (40, {"width": 32, "length": 256, "actor_lr": 2e-2, "critic_lr": 1e-2}),
+    ("ppo", "CartPole-v1"): (60, PPO),
+    ("ppo", "Acrobot-v1"): (96, PPO),
+    ("ppo", "Pendulum-v1"): (192, {**PPO, "decay_updates": 200.0, "discount": 0.95}),
+    ("a2c", "CartPole-v1"): (1600, {**A2C, "actor_lr": 1e-3, "critic_lr": 3e-3, "gradient_clip": 5.0}),
+    ("a2c", "Acrobot-v1"): (800, {**A2C, "actor_lr": 2e-3, "critic_lr": 2e-3, "normalise": True}),
+    ("reinforce", "CartPole-v1"): (
+        60,
+        {"width": 32, "length": 256, "decay_updates": 65.0, "actor_lr": 2e-2, "critic_lr": 1e-2},
+    ),
     ("mdpo", "CartPole-v1"): (40, {**STEPS, **FAST, "actor_lr": 5e-4, "decay_updates": 60.0}),
     ("mdpo", "Pendulum-v1"): (96, PENDULUM),
 }
-THRESHOLDS = {}
+THRESHOLDS = {
+    ("ppo", "CartPole-v1"): 490.0,  # 500 for all ten seeds, less a little for luck
+    ("ppo", "Acrobot-v1"): -88.8,  # -82.6 - 3 x 2.1
+    ("ppo", "Pendulum-v1"): -211.0,  # -165.0 - 3 x 15.3
+    ("a2c", "CartPole-v1"): 425.5,  # 484.0 - 3 x 19.5
+    ("a2c", "Acrobot-v1"): -85.7,  # -81.7 - 3 x 1.3
+    ("reinforce", "CartPole-v1"): 490.0,  # 500 for all ten seeds, less a little for luck
+    ("mdpo", "CartPole-v1"): 490.0,  # 500 for all ten seeds, less a little for luck
+    ("mdpo", "Pendulum-v1"): -355.2,  # -223.6 - 3 x 43.9
+}
 SHORT = {"envs": 16, "length": 8, "width": 16, "actor_lr": 1e-2, "critic_lr": 1e-2, "gradient_clip": 5.0}
 PROBES = {
-    "ppo": {**SHORT, "passes": 4, "minibatches": 4, "normalise": False},
-    "a2c": {**SHORT, "actor_lr": 3e-3, "critic_lr": 3e-3},
+    "ppo": {**SHORT, "actor_lr": 3e-3, "passes": 4, "minibatches": 4, "normalise": False},
+    "a2c": {**SHORT, "actor_lr": 5e-3, "critic_lr": 3e-3, "entropy_weight": 0.0},
     "reinforce": {**SHORT, "minibatches": 4},
     "mdpo": {**SHORT, "minibatches": 4, "normalise": False, "actor_lr": 2e-3, "decay_updates": 1e4},
 }
@@ -68,7 +80,7 @@ def test_it_bootstraps_and_stops_at_terminations(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROBES)
 def test_it_finds_the_best_action_and_tells_right_from_wrong(name):
-    for probe, least in (("ProbeAction-v0", 0.98), ("ProbeClass-v0", 1.0)):
+    for probe, least in (("ProbeAction-v0", 0.9), ("ProbeClass-v0", 1.0)):
         assert returns(name, suites.environment(probe), 200, range(5), **PROBES[name]).min() >= least, probe
 
 

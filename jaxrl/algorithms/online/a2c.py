@@ -33,7 +33,7 @@ class Hyper:
 
 def to_batch_end(hyper, *steps):
     """Returns up to the end of the batch, with the last value behind them, less the value (appendix, algorithm S3)."""
-    return gae(*steps, hyper.discount, 1.0)
+    return gae(*steps, discount=hyper.discount, trace=1.0)
 
 
 RECIPE = Recipe(

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
+
 from jaxrl.core.check import InputError
 from jaxrl.core.types import HostEnv, Machines, Spec
 from jaxrl.envs import suites
@@ -165,17 +167,22 @@ def env_spec(name: str):
     import gymnasium
     from gymnasium.envs.registration import EnvSpec
 
-    spec = suites.environment(name).spec
-    if name in gymnasium.registry:
+    if name in suites.names() and name in gymnasium.registry:
         return gymnasium.spec(name)
+    spec = suites.environment(name).spec
     kwargs = {"name": name}
     return EnvSpec(id=f"jaxrl/{name}", entry_point=ENTRY, kwargs=kwargs, max_episode_steps=spec.horizon)
 
 
 def jax_name(env_spec: Any) -> str | None:
-    """The name under which `suites` has the same environment, with the same time limit and no changes; else None."""
+    """The name under which `suites` has the same environment, with the same time limit and no changes; else None.
+
+    None also for MuJoCo's tasks where JAX runs on the CPU: C MuJoCo is faster there.
+    """
     name = env_spec.kwargs.get("name") if env_spec.entry_point == ENTRY else env_spec.id
     changed = set(env_spec.kwargs) - {"render_mode", "name" if env_spec.entry_point == ENTRY else "render_mode"}
     if name not in suites.names() or changed or env_spec.additional_wrappers:
+        return None
+    if name in suites.MUJOCO and jax.default_backend() == "cpu":
         return None
     return name if env_spec.max_episode_steps == suites.environment(name).spec.horizon else None

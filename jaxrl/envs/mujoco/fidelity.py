@@ -1,6 +1,7 @@
 """How far a control step in JAX is from Gymnasium's, from the same states, warm starts and actions."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -38,17 +39,21 @@ class Moment(NamedTuple):
     terminated: bool
 
 
+@functools.cache
+def many(name: str) -> Callable:
+    """The compiled step of many environments at once: (bodies, states, actions) -> (states, timesteps), all [N, ...]."""
+    env = mjx.environment(name)
+    return jax.jit(jax.vmap(functools.partial(env.step, jax.random.key(0))))
+
+
 def differences(name: str, states: int, seed: int = 0) -> Differences:
     """Differences in `states` control steps of a task, reached from Gymnasium's resets by random actions.
 
-    One compiled call over all of them; in float32 unless JAX is set to more.
+    One compiled call over all of them, with JAX's default floats: float32 unless `jax_enable_x64` is set.
     """
-    env = mjx.environment(name)
     moments = stacked(list(walk(name, states, seed)))
-    number = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), tree)
-    start = number(moments.state)._replace(time=jnp.asarray(moments.state.time, jnp.int32))
-    many = jax.jit(jax.vmap(env.step, (None, None, 0, 0)))
-    after, seen = many(jax.random.key(0), env.params, start, number(moments.action))
+    bodies = jax.tree.map(lambda x: jnp.stack([x] * states), mjx.environment(name).params)
+    after, seen = many(name)(bodies, *jax.tree.map(jnp.asarray, (moments.state, moments.action)))
     gaps = [
         np.abs(np.asarray(ours, np.float64) - theirs).reshape(states, -1).max(-1)
         for ours, theirs in (
@@ -69,7 +74,7 @@ def walk(name: str, states: int, seed: int = 0) -> Iterator[Moment]:
     for _ in range(states):
         action = draws.uniform(-1, 1, space.shape).astype(np.float32)
         lagging = {field: getattr(data, field).copy() for field in task.lags}
-        state = mjx.State(data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), time, lagging)
+        state = mjx.State(data.qpos.copy(), data.qvel.copy(), data.qacc_warmstart.copy(), np.int32(time), lagging)
         command = (space.low + space.high) / 2 + (space.high - space.low) / 2 * action
         obs, reward, terminated, truncated, _ = env.step(command)
         yield Moment(state, action, data.qpos.copy(), data.qvel.copy(), obs, reward, terminated)

@@ -8,15 +8,16 @@ import contextlib
 import copy
 import functools
 import io
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.core.check import InputError, known
+from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.types import Env, Spec, Timestep
-from jaxrl.envs.mujoco import models
+from jaxrl.envs.mujoco import contacts, models
 from jaxrl.envs.mujoco.tasks import FORCES, TASKS, Look, MujocoTask
 
 
@@ -52,13 +53,15 @@ class State(NamedTuple):
 
 
 @functools.cache
-def environment(name: str) -> Env:
+def environment(name: str, horizon: int | None = None) -> Env:
     """The task of that name, such as "Hopper-v5", in JAX: Gymnasium's observation, reward, end, time limit and reset.
 
-    `params` is a `Body` with the model's own numbers. InputError for an unknown name, and for a model with a feature
-    that MJX lacks.
+    `params` is a `Body` with the model's own numbers. horizon: steps after which an episode is cut instead of
+    Gymnasium's. The same functions at every call, so that compiled programs are reused. InputError for an unknown name,
+    a horizon below one, and a model with a feature that MJX lacks.
     """
     task = TASKS[known("MuJoCo task", name, TASKS)]
+    task = task._replace(horizon=task.horizon if horizon is None else positive("horizon", horizon))
     host = models.load(task)
     with jax.ensure_compile_time_eval():
         world = World(task, *on_device(name, host))
@@ -75,6 +78,13 @@ def engine() -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         from mujoco import mjx
     return mjx
+
+
+@contextlib.contextmanager
+def physics() -> Iterator[None]:
+    """While MJX is traced: it relies on rank promotion, and finds one kind of contact otherwise than MuJoCo."""
+    with jax.numpy_rank_promotion("allow"), contacts.as_in_mujoco(engine()._src.collision_driver):
+        yield
 
 
 class World(NamedTuple):
@@ -106,10 +116,10 @@ def on_device(name: str, model: Any) -> tuple[Any, Any]:
 
 
 def defaults(model: Any) -> Body:
-    """Numbers of an `MjModel` itself, float32."""
+    """Numbers of an `MjModel` itself."""
     gain = model.actuator_gainprm[:, 0]
     fields = model.body_mass, model.geom_friction, model.opt.gravity, model.dof_damping, gain
-    return Body(*(jnp.asarray(field, jnp.float32) for field in fields))
+    return Body(*(jnp.asarray(field, float) for field in fields))
 
 
 def embodied(model: Any, body: Body) -> Any:
@@ -133,7 +143,7 @@ def reset(world: World, key, params: Body) -> tuple[State, Timestep]:
         qpos, qvel = task.start(key, jnp.asarray(world.model.qpos0), jnp.zeros_like(world.blank.qvel))
         data = world.blank.replace(qpos=qpos, qvel=qvel)
         if task.needs:
-            with jax.numpy_rank_promotion("allow"):  # MJX relies on it
+            with physics():
                 data = engine().forward(embodied(world.model, params), data)
         read = {name: None if name == FORCES else quantity(data, name) for name in task.needs}
         if FORCES in read:
@@ -159,7 +169,7 @@ def step(world: World, key, params: Body, state: State, action) -> tuple[State, 
 
 def commands(ranges, action):
     """Actions [A] in [-1, 1], clipped to it, in units of the actuators, whose ranges are [A, 2]."""
-    low, high = jnp.asarray(ranges, jnp.float32).T
+    low, high = jnp.asarray(ranges).T
     return (low + high) / 2 + (high - low) / 2 * jnp.clip(action, -1, 1)
 
 
@@ -174,14 +184,14 @@ def simulate(world: World, model: Any, state: State, command) -> tuple[tuple[Any
         data = with_forces(model, data) if FORCES in task.needs else data
         return (data.qpos, data.qvel, data.qacc_warmstart), {name: quantity(data, name) for name in task.needs}
 
-    with jax.numpy_rank_promotion("allow"):  # MJX relies on it
+    with physics():
         moved, reads = jax.lax.scan(substep, (state.qpos, state.qvel, state.warmstart), length=task.frame_skip)
     return moved, {name: read[-1] for name, read in reads.items()}
 
 
 def with_forces(model: Any, data: Any) -> Any:
     """The mjx.Data with contact forces on bodies."""
-    return engine()._src.smooth.rne_postconstraint(model, data)
+    return engine().rne_postconstraint(model, data)
 
 
 def quantity(data: Any, name: str) -> Any:

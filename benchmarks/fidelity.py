@@ -198,8 +198,8 @@ def main() -> None:
     todo = [(STEPS, stepped, (name, arguments.states)) for name in tasks]
     if arguments.returns:
         folder = Path(os.environ["JAXRL_EXTERNAL_DATA"])
-        policies = [policy for policy in policies(folder) if policy.task in tasks]
-        todo = [(RETURNS, played, (policy, arguments.episodes, arguments.horizon)) for policy in policies]
+        there = [policy for policy in policies(folder) if policy.task in tasks]
+        todo = [(RETURNS, played, (policy, arguments.episodes, arguments.horizon)) for policy in there]
     for section, measure, inputs in todo:
         start = time.perf_counter()
         row = measure(*inputs)

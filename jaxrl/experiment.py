@@ -169,7 +169,8 @@ def trial(
 ) -> Trial:
     """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host."""
     algorithm, card = make(name, spec, **dict(structure)), registry.card(name)
-    source = None
+    source: Source | None = None
+    training: Program | hosted.Program
     if card.kind == "offline":
         training = program(algorithm, lambda dataset: logged(dataset, samplers.uniform(batch)))
     else:

@@ -290,7 +290,7 @@ def test_budgets_of_steps_become_updates(written):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("env_steps = 500", "env_steps = 100", "env_steps=100 of suite small are used up by the 100 warm-up steps of sac"),
+        ("env_steps = 500", "env_steps = 100", "env_steps=100 of suite small are used up by the 100 warm-up steps of"),
         ("env_steps = 1_000", "updates = 10\nenv_steps = 1_000", "must have either updates or env_steps"),
         ('"ppo", "sac"]', '"ppo", "sac", "bc"]', "card bc learns from data and takes no env_steps"),
         (', task = "Cart*" }', ' }', "it must have a card and a task"),

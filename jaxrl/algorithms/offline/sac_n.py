@@ -7,11 +7,17 @@ temperature first. N = 10 by default (halfcheetah); the paper uses up to 500.
 from jaxrl.algorithms.online import sac
 from jaxrl.compose.actor_critic import Recipe
 from jaxrl.core.card import Card, Paper
+from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec
 from jaxrl.data import prepare
 from jaxrl.networks import basic
 
-Hyper, RECIPE = sac.Hyper, sac.RECIPE
+RECIPE = sac.RECIPE
+
+
+@hyper
+class Hyper(sac.Hyper):
+    """Numbers of SAC-N, which are SAC's."""
 
 
 def ends(limit: float) -> dict:

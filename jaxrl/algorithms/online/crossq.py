@@ -58,7 +58,7 @@ def crossq(
 ) -> Algorithm:  # fmt: skip
     """SAC's actor and temperature, on every `delay`-th update; critics `wider` times as wide. All normalised.
 
-    joint: one batch of present and next actions; else each is normalised by statistics of its own (the paper's ablation).
+    joint: one batch of present and next actions; else each is normalised by its own statistics (the paper's ablation).
     """
     q = batch_norm.normalised(spec.obs + spec.action, (wider * width,) * depth, 1)
     net = batch_norm.normalised(spec.obs, (width,) * depth, 2 * spec.action)

@@ -43,5 +43,5 @@ def aligned(collide: Any) -> Any:
         tangent = jnp.where(length < LEAST, frame[:, 1], along / jnp.maximum(length, LEAST))
         return distance, place, jnp.stack([normal, tangent, jnp.cross(normal, tangent)], 1)
 
-    plane_capsule.ncon = collide.ncon
+    plane_capsule.ncon = collide.ncon  # type: ignore[attr-defined]
     return plane_capsule

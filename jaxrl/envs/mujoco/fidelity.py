@@ -41,7 +41,7 @@ class Moment(NamedTuple):
 
 @functools.cache
 def many(name: str) -> Callable:
-    """The compiled step of many environments at once: (bodies, states, actions) -> (states, timesteps), all [N, ...]."""
+    """The compiled step of many environments: (bodies, states, actions) -> (states, timesteps), all [N, ...]."""
     env = mjx.environment(name)
     return jax.jit(jax.vmap(functools.partial(env.step, jax.random.key(0))))
 
@@ -61,7 +61,8 @@ def differences(name: str, states: int, seed: int = 0) -> Differences:
             *((seen.obs, moments.obs), (seen.reward, moments.reward)),
         )
     ]
-    return Differences(*gaps, np.stack([moments.terminated, np.asarray(seen.terminated) > 0], 1))
+    qpos, qvel, obs, reward = gaps
+    return Differences(qpos, qvel, obs, reward, np.stack([moments.terminated, np.asarray(seen.terminated) > 0], 1))
 
 
 def walk(name: str, states: int, seed: int = 0) -> Iterator[Moment]:

@@ -12,7 +12,7 @@ import pytest
 from jaxrl.core.check import InputError
 from jaxrl.envs import suites
 from jaxrl.envs.adapters import gymnasium as adapter
-from jaxrl.envs.mujoco import fidelity, models, mjx
+from jaxrl.envs.mujoco import fidelity, mjx, models
 from jaxrl.envs.mujoco.tasks import TASKS
 
 STATES = 200
@@ -114,7 +114,7 @@ def test_reset_and_step_compile_once_and_time_is_limited():
 
     reset, step = counted(env.reset), counted(env.step)
     for seed in range(3):
-        key, body = jax.random.key(seed), jax.tree.map(lambda x: x * (1 + seed / 10), env.params)
+        key, body = jax.random.key(seed), jax.tree.map(lambda x, heavier=1 + seed / 10: x * heavier, env.params)
         state, first = reset(key, body)
         assert np.abs(first.obs).max() <= 0.01 and (state.qpos == first.obs[:2]).all()
         assert (float(first.reward), float(first.terminated), float(first.truncated)) == (0, 0, 0)
@@ -170,7 +170,7 @@ def test_specs_are_gymnasiums(name):
 
 
 def test_names_stand_in_the_suite_and_the_host_steps_them_on_a_cpu(monkeypatch):
-    assert suites.MUJOCO == tuple(TASKS) and set(TASKS) <= set(suites.names())
+    assert tuple(TASKS) == suites.MUJOCO and set(TASKS) <= set(suites.names())
     assert suites.environment("Hopper-v5") is suites.environment("Hopper-v5")
     spec = adapter.env_spec("Hopper-v5")
     assert spec == gymnasium.spec("Hopper-v5")
@@ -187,7 +187,11 @@ def test_names_stand_in_the_suite_and_the_host_steps_them_on_a_cpu(monkeypatch):
     ("option", "body", "feature"),
     [
         ('integrator="implicit"', "", "mjINT_IMPLICIT"),
-        ("", '<geom type="cylinder" size="1 1"/><body><freejoint/><geom type="box" size="1 1 1"/></body>', "collisions"),
+        (
+            "",
+            '<geom type="cylinder" size="1 1"/><body><freejoint/><geom type="box" size="1 1 1"/></body>',
+            "collisions",
+        ),
     ],
 )
 def test_a_model_that_mjx_cannot_simulate_is_refused_in_one_line(option, body, feature):

@@ -58,7 +58,7 @@ def test_functions_are_the_same_in_jax_and_over_leading_axes(name):
     looks = Look(*(np.stack(field) for field in zip(*rows, strict=True)))
     before, after = (Look(*(field[part] for field in looks)) for part in (slice(0, 5), slice(1, 6)))
     in_jax = lambda look: Look(*(jnp.asarray(field, jnp.float32) for field in look))
-    close = dict(rtol=2e-4, atol=2e-4)
+    close = {"rtol": 2e-4, "atol": 2e-4}
     np.testing.assert_allclose(task.observe(jnp, in_jax(after)), task.observe(np, after), **close)
     ours = task.reward(jnp, in_jax(before), in_jax(after), jnp.asarray(actions))
     theirs = task.reward(np, before, after, actions)

@@ -39,6 +39,13 @@ def strict_jax():
             jax.config.update(name, value)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs():
+    """Compiled programs of a file are dropped after it: they add up to gigabytes over all files."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def external_data() -> Path:
     """Folder of data that is not in the repository; the test is skipped where there is none."""

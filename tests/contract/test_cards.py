@@ -19,4 +19,6 @@ def test_the_card_is_complete_and_its_file_cites(card):
     assert (card.collect is not None) == (card.kind == "online")
     places = card.numbers(), card.structure(), card.preparation(), card.collection()
     names = [name for place in places for name in place]
-    assert len(names) == len(set(names)) and "batch" not in names
+    both = set(card.structure()) & set(card.collection())
+    assert both <= {"repeat"}, "learner and source share the updates of a draw, nothing else"
+    assert len(names) - len(both) == len(set(names)) and "batch" not in names

@@ -1,6 +1,6 @@
 """DDPG: deep deterministic policy gradient (arXiv:1509.02971), in the re-tuned form that TD3's authors compare with.
 
-Departures from the paper, all of TD3's authors' code: both networks 2 x 256 at 3e-4 (400 and 300; 1e-4 and 1e-3), no
+Departures: all of TD3's authors' code: both networks 2 x 256 at 3e-4 (400 and 300; 1e-4 and 1e-3), no
 weight decay (1e-2), batches of 256 (64), targets moved by 0.005 (0.001), Gaussian exploration noise (correlated), no
 batch normalisation. The warm-up of 25,000 random steps is TD3's.
 """

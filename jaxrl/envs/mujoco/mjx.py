@@ -82,7 +82,7 @@ def engine() -> Any:
 
 @contextlib.contextmanager
 def physics() -> Iterator[None]:
-    """While MJX is traced: it relies on rank promotion, and finds one kind of contact otherwise than MuJoCo."""
+    """While MJX is called: it relies on rank promotion, and finds some contacts otherwise than MuJoCo."""
     with jax.numpy_rank_promotion("allow"), contacts.as_in_mujoco(engine()._src.collision_driver):
         yield
 
@@ -106,7 +106,8 @@ def on_device(name: str, model: Any) -> tuple[Any, Any]:
     if model.opt.solver == mujoco.mjtSolver.mjSOL_PGS:
         model.opt.solver = mujoco.mjtSolver.mjSOL_NEWTON
     try:
-        return engine().put_model(model, impl="jax"), engine().make_data(model, impl="jax")
+        with physics():
+            return engine().put_model(model, impl="jax"), engine().make_data(model, impl="jax")
     except NotImplementedError as error:
         feature = " ".join(str(error).split()).rstrip(".")
         raise InputError(

@@ -4,9 +4,8 @@ Capsule and plane. Friction acts along two tangents of a contact, and the fricti
 MuJoCo lays the first along the capsule at any angle; MJX only up to 60 degrees from the plane, and takes the y-axis for
 a steeper capsule. Ant's legs are often steeper: its control steps were up to 0.02 m and 1.5 m/s off.
 
-Capsule and cylinder. MuJoCo finds one contact, by exact means; MJX searches twice by gradient descent and keeps what
-both searches find, commonly the same contact counted twice, at a hundred times the cost. It is Pusher's arm on its
-object.
+Capsule and cylinder, which is Pusher's arm on its object. MuJoCo finds the nearest points by exact means; MJX searches
+from two starts by gradient descent and keeps what either finds, so one contact can be counted twice.
 """
 
 import contextlib
@@ -51,21 +50,22 @@ def aligned(collide: Any) -> Any:
         tangent = jnp.where(length < LEAST, frame[:, 1], along / jnp.maximum(length, LEAST))
         return distance, place, jnp.stack([normal, tangent, jnp.cross(normal, tangent)], 1)
 
-    plane_capsule.ncon = collide.ncon
+    plane_capsule.ncon = collide.ncon  # type: ignore[attr-defined]
     return plane_capsule
 
 
 def capsule_cylinder(model, data, key, geoms):
     """Contact of each pair of capsule and cylinder: distance [n], place [n, 3], frame [n, 3, 3]; pairs geoms [n, 2].
 
-    Exact while the capsule's axis stays out of the cylinder. Along the axis the distance to the cylinder is convex, so
-    its slope, halved upon, leads to the nearest point.
+    MuJoCo's single contact while the capsule's axis stays out of the cylinder; where the axis is within 5 degrees of
+    the cylinder's lid, MuJoCo has two contacts, which here are one. Along the axis the distance to the cylinder is
+    convex, so its slope, halved upon, leads to the nearest point.
     """
     places, turns, sizes = (field[geoms] for field in (data.geom_xpos, data.geom_xmat, model.geom_size))
     return jax.vmap(_capsule_cylinder)(places, turns, sizes)
 
 
-capsule_cylinder.ncon = 1
+capsule_cylinder.ncon = 1  # type: ignore[attr-defined]
 
 
 def _capsule_cylinder(places, turns, sizes):

@@ -1,7 +1,17 @@
 """Gymnasium's MuJoCo tasks in JAX, simulated by MJX from Gymnasium's own model files.
 
-Differences of one control step from Gymnasium's C MuJoCo are in `benchmarks/tables/fidelity.md`, made by
-`benchmarks/fidelity.py`.
+One control step differs from Gymnasium's C MuJoCo by float32's rounding; `benchmarks/fidelity.py` measures it, the
+figures are in `benchmarks/tables/fidelity.md`. Over 400 states reached by random actions, positions are within 5e-6 and
+velocities within 4e-4 (SI units), terminations the same, but for three:
+
+- HalfCheetah: 7.3e-6 and 4.1e-4 at most, 2.5e-6 and 1.6e-4 in 99 % of the states; 4e-5 and 6e-4 at most over 1,200
+  states of three seeds. Under `jax_enable_x64` it is 8e-8 and 8e-6: light legs, large forces.
+- Ant: velocities 4.1e-4 at most, 8.7e-5 in 99 % of the states.
+- Humanoid: contact forces in the observation are 0.07 off at most, 0.02 in 99 % of the states; its file asks for the
+  solver PGS, which MJX does not have, and gets Newton's method.
+
+Pusher's figures say nothing about pushing: random actions do not reach the object. See `contacts` for what MJX itself
+does otherwise.
 """
 
 import contextlib

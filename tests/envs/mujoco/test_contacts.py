@@ -50,12 +50,11 @@ def found(geometry: str, height: float):
 def test_contacts_are_mujocos(geometry, height, most):
     theirs, ours = found(geometry, height)
     counts = [len(one) for one in theirs]
-    assert max(counts) == most and counts.count(0) > 20
+    assert counts.count(0) > 20 and counts.count(most) > 20
     compared = 0
     for one, other in zip(theirs, ours, strict=True):
-        inside = geometry is CYLINDER and any(contact[0] < -0.045 for contact in one + other)
-        if inside:  # the axis itself has entered the cylinder
-            continue
+        if geometry is CYLINDER and (len(one) == 2 or any(contact[0] < -0.045 for contact in one + other)):
+            continue  # the capsule lies flat on the lid, or its axis has entered the cylinder: said in the docstring
         assert len(one) == len(other)
         for (distance, place, frame), (mine, at, turned) in zip(one, other, strict=True):
             compared += 1

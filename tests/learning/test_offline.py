@@ -149,7 +149,7 @@ def test_value_learning_solves_what_cloning_of_random_steps_does_not(card):
 
 
 def test_every_card_has_a_threshold():
-    cards = jaxrl.cards().values()
+    cards = [card for card in jaxrl.cards().values() if card.kind == "offline"]
     assert set(THRESHOLDS) == {card.name for card in cards if "continuous" in card.actions}
     assert set(THRESHOLDS_DISCRETE) == {card.name for card in cards if "discrete" in card.actions}
 

@@ -35,7 +35,7 @@ def pusher(key, qpos, qvel):
 
     near = lambda carry: jnp.sqrt(jnp.sum(carry[1] ** 2)) <= 0.17
     _, place = jax.lax.while_loop(near, draw, (jnp.int32(0), jnp.zeros(2, qpos.dtype)))
-    speeds = _near(jax.random.fold_in(key, -1), qvel, 0.005).at[-4:].set(0)
+    speeds = _near(jax.random.fold_in(key, 2**31 - 1), qvel, 0.005).at[-4:].set(0)
     return qpos.at[-4:-2].set(place).at[-2:].set(0), speeds
 
 

@@ -1,5 +1,7 @@
 """The batch beside Gymnasium's environments: the same numbers, bit for bit, for every task."""
 
+import copy
+
 import gymnasium
 import mujoco
 import numpy as np
@@ -81,8 +83,8 @@ def test_what_was_given_out_stays_as_it_was():
     first = ours.step(np.arange(4), commands)
     kept = [array.copy() for array in first]
     ours.step(np.arange(4), commands + 1)
-    for array, copy in zip(first, kept, strict=True):
-        np.testing.assert_array_equal(array, copy)
+    for array, kept_copy in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(array, kept_copy)
     for one in (ours, *theirs):
         one.close()
 
@@ -147,10 +149,10 @@ def test_mujocos_clock_runs_again_after_a_step():
 def test_only_unchanged_tasks_come_as_a_batch():
     assert set(TASKS) == {name for name in TASKS if adapter.host(name).many}
     for changed in ({"reset_noise_scale": 0.5}, {"xml_file": "hopper.xml"}):
-        known = gymnasium.spec("Hopper-v5")
+        known = copy.deepcopy(gymnasium.spec("Hopper-v5"))
         known.kwargs = changed
         assert adapter.host(known).many is None
-    drawn = gymnasium.spec("Hopper-v5")
+    drawn = copy.deepcopy(gymnasium.spec("Hopper-v5"))
     drawn.kwargs = {"render_mode": "rgb_array"}
     assert isinstance(adapter.host(drawn), HostEnv) and adapter.host(drawn).many
     assert adapter.host("Hopper-v4").many is None and adapter.host("Acrobot-v1").many is None

@@ -7,6 +7,7 @@ Writes what it measured into benchmarks/tables/fidelity.md, whose other rows sta
 """
 
 import argparse
+import copy
 import os
 import re
 import time
@@ -122,7 +123,7 @@ def last_snapshot(file: Path) -> dict[str, np.ndarray]:
 
 def in_gymnasium(policy: Published, episodes: int, horizon: int, seed: int = 0) -> np.ndarray:
     """Returns [episodes] of a policy's mean actions in Gymnasium."""
-    spec = gymnasium.spec(policy.task)
+    spec = copy.copy(gymnasium.spec(policy.task))  # else the registry's own would change
     spec.max_episode_steps = horizon
     act = lambda obs: policy.act(np, policy.weights, obs.astype(np.float32))
     try:

@@ -60,8 +60,10 @@ def external_data() -> Path:
 def pytest_collection_modifyitems(config, items):
     """Under pytest-xdist a worker gets whole files or, where tests run for every card, all of a card's tests in a file.
 
-    So what a file or a card compiles is compiled once.
+    So what a file or a card compiles is compiled once. Slow tests of MuJoCo come last: they compile for minutes, and
+    where time is short those that show learning are worth more.
     """
+    items.sort(key=lambda item: bool(item.get_closest_marker("slow")) and "mujoco" in item.path.parts)
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             item.add_marker(pytest.mark.xdist_group(group(item)))

@@ -207,7 +207,7 @@ def with_forces(model: Any, data: Any) -> Any:
 
 def quantity(data: Any, name: str) -> Any:
     """A field of mjx.Data by its name in MuJoCo."""
-    return getattr(data, name) if hasattr(data, name) else getattr(data._impl, name)
+    return getattr(data._impl, name) if hasattr(data._impl, name) else getattr(data, name)
 
 
 def as_float(value):

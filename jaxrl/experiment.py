@@ -16,7 +16,7 @@ from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.tree import counters
-from jaxrl.core.types import Algorithm, Env, Source, Spec, Task, Tree, first_steps
+from jaxrl.core.types import Algorithm, Env, Given, Phase, Source, Spec, Task, Tree, first_steps
 from jaxrl.data import samplers
 from jaxrl.data.dataset import size
 from jaxrl.evaluation import host, rollout
@@ -32,6 +32,8 @@ def make(name: str, spec: Spec, **structure) -> Algorithm:
     """The algorithm of a card for an environment's spec, as pure functions; `structure`: its factory's keywords."""
     card = registry.card(name)
     check_actions(card, spec)
+    if card.kind == "plan":
+        raise InputError(f"card {name} is a plan of several learners; train it with jaxrl.sweep({name!r}, task)")
     for keyword in structure:
         known(f"keyword of {name}", keyword, card.structure())
     return card.make(spec, **structure)
@@ -94,11 +96,12 @@ class Result:
     returns: mean returns, [H, K, C]. scores: normalized by the task's ranking reference where it has one, else returns.
     diverged: [H, K, C], whether any parameter was not finite. metrics: losses by part, [H, K, C].
     seconds: compile, train and evaluate, of the whole sweep, [C] each.
+    earlier: states of the phases of a plan before its last, by name, leaves [H * K, ...].
     """
 
-    def __init__(self, card, task, algorithm, hypers, seeds, chosen, log, state, source=None):
+    def __init__(self, card, task, algorithm, hypers, seeds, chosen, log, state, source=None, earlier={}):
         self.card, self.task, self.hypers, self.seeds, self.settings = card, task, hypers, seeds, chosen
-        self._algorithm, self._state = algorithm, state
+        self._algorithm, self._state, self.earlier = algorithm, state, earlier
         shape = (len(records.unstack(hypers)), len(seeds))
         gather = functools.partial(_gather, shape, log)
         self.updates = np.array([one.update for one in log])
@@ -154,11 +157,12 @@ class Checkpoint(NamedTuple):
 class Trial(NamedTuple):
     """A card on an environment, compiled once and used for every dataset of the same shape.
 
-    training: in one compiled program, or in pieces around an environment on the host. source: of an online card.
+    algorithm: of the last phase. training: a compiled program for each phase, or pieces around an environment on the
+    host. source: of a card that gathers experience.
     """
 
     algorithm: Algorithm
-    training: Program | hosted.Program
+    training: tuple[Program, ...] | hosted.Program
     evaluation: Compiled
     source: Source | None
 
@@ -168,19 +172,15 @@ def trial(
     name: str, spec: Spec, structure: tuple, collection: tuple, batch: int, episodes: int, functions: tuple | None
 ) -> Trial:
     """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host."""
-    algorithm, card = make(name, spec, **dict(structure)), registry.card(name)
-    source: Source | None = None
-    training: Program | hosted.Program
-    if card.kind == "offline":
-        training = program(algorithm, lambda dataset: logged(dataset, samplers.uniform(batch)))
+    card, env = registry.card(name), Env(spec, (), *(functions or (None, None)))
+    stages = phases(card, env, batch, dict(structure), dict(collection))
+    algorithm = stages[-1].learner
+    source = stages[-1].source(Given(None), None) if card.gathers else None
+    training: tuple[Program, ...] | hosted.Program
+    if source and not functions:
+        training = hosted.program(algorithm, spec, source.experience)
     else:
-        source = gathering(card, Env(spec, (), *(functions or (None, None))), batch, collection)
-        if functions:
-            training = program(
-                algorithm, lambda params: gathering(card, Env(spec, params, *functions), batch, collection)
-            )
-        else:
-            training = hosted.program(algorithm, spec, source.experience)
+        training = tuple(program(phase) for phase in stages)
 
     def returns(keys, hypers, state, params):
         env = Env(spec, params, *functions)
@@ -199,9 +199,25 @@ def trial(
     return Trial(algorithm, training, Compiled(returns if functions else actions), source)
 
 
-def gathering(card: Card, env: Env, batch: int, collection: tuple) -> Source:
-    """Where an online card gets its batches from in an environment."""
-    return card.collect(env, *((batch,) if batch else ()), **dict(collection))
+def phases(card: Card, env: Env, batch: int, structure: dict, collection: dict) -> tuple[Phase, ...]:
+    """What a card goes through in an environment, whose params are left to what the run is given."""
+    if card.kind == "plan":
+        return card.make(env, batch, **structure)
+    size = (batch,) if batch else ()
+
+    def gathered(given, stock):
+        return card.collect(env._replace(params=given.params), *size, **collection)
+
+    def drawn(given, stock):
+        return (card.collect or even)(given.dataset, *size, **collection)
+
+    source = gathered if card.kind == "online" else drawn
+    return (Phase(card.name, make(card.name, env.spec, **structure), source),)
+
+
+def even(dataset, batch: int) -> Source:
+    """Steps of the data, each as likely as any other."""
+    return logged(dataset, samplers.uniform(batch))
 
 
 def sweep(
@@ -229,7 +245,7 @@ def sweep(
     task = tasks.load(task) if isinstance(task, str) else task
     check_actions(card, task.env.spec)
     chosen = settings(card, options, batch)
-    checkpoints = stretches(positive("updates", updates), evaluate_every)
+    checkpoints = stretches(positive("updates", updates), evaluate_every, card.online)
     seeds = chosen_seeds(seeds)
     hypers = chosen_hypers(card, chosen.numbers, hypers)
     ready = prepared(card, task, chosen)
@@ -238,13 +254,13 @@ def sweep(
     keys, members = member_keys(seeds, hypers)
     evaluate = evaluator(parts, ready, keys, members, seeds, positive("episodes", episodes))
     log: list[Checkpoint] = []
-    state = None
+    state, earlier = None, {}
     for stretch in trained(parts.training, keys, members, ready, seeds, checkpoints):
         log.append(evaluated(stretch, evaluate, parts))
-        state = stretch.state
+        state, earlier = stretch.state, stretch.earlier
         if report:
             report(log[-1])
-    return Result(card, ready, parts.algorithm, hypers, seeds, chosen, log, state, parts.source)
+    return Result(card, ready, parts.algorithm, hypers, seeds, chosen, log, state, parts.source, earlier)
 
 
 def trained(
@@ -254,8 +270,8 @@ def trained(
     if isinstance(training, hosted.Program):
         every_seed = seeds * (len(keys) // len(seeds))
         return hosted.drive(training, keys, hypers, task.env, every_seed, checkpoints, start)
-    data = task.env.params if task.dataset is None else task.dataset
-    return drive(training, keys, hypers, data, checkpoints, start)
+    params = task.env.params if isinstance(task.env, Env) else ()
+    return drive(training, keys, hypers, Given(task.dataset, params), checkpoints, start)
 
 
 def chosen_seeds(seeds: int | list[int]) -> list[int]:
@@ -279,19 +295,25 @@ def chosen_hypers(card: Card, numbers: dict[str, float], hypers):
     return jax.tree.map(lambda x: jnp.atleast_1d(jnp.asarray(x, jnp.float32)), hypers)
 
 
-def stretches(updates: int, every: int | None) -> list[int]:
-    """Counts of updates at which to evaluate; the last is `updates`."""
+def stretches(updates: int, every: int | None, first: bool = False) -> list[int]:
+    """Counts of updates at which to evaluate; the last is `updates`, the `first` perhaps none."""
     every = max(updates // 10, 1) if every is None else positive("evaluate_every", every)
-    return [*range(every, updates, every), updates]
+    return [*[0][: int(first)], *range(every, updates, every), updates]
 
 
 def prepared(card: Card, task: Task, chosen: Settings) -> Task:
     """The task as the card wants it; InputError where there is no data or less than a batch.
 
-    An online card gets the task's environment without its data.
+    An online card gets the task's environment without its data. InputError too for a plan that gathers experience
+    where the environment is on the host.
     """
     if card.kind == "online":
         return card.prepare(task._replace(dataset=None, version=""), **chosen.preparation)
+    if card.online and not isinstance(task.env, Env):
+        raise InputError(
+            f"card {card.name} gathers experience inside the compiled program, but {task.env.spec.name} runs on the "
+            "host here; use a task whose environment is in JAX, or an accelerator"
+        )
     if task.dataset is None:
         raise InputError(
             f"card {card.name} learns from data and task {task.name} has none; load a dataset with jaxrl.load"

@@ -1,11 +1,11 @@
-"""Every card in the package, by name. Nothing registers itself; the folder is the list."""
+"""Every card and wrapper in the package, by name. Nothing registers itself; the folder is the list."""
 
 import functools
 import importlib
 import pkgutil
 from types import MappingProxyType, ModuleType
 
-from jaxrl.core.card import Card
+from jaxrl.core.card import Card, Wrapper
 from jaxrl.core.check import known
 
 
@@ -29,14 +29,24 @@ def modules() -> MappingProxyType[str, ModuleType]:
 @functools.cache
 def cards() -> MappingProxyType[str, Card]:
     """{name: Card} of all cards."""
-    return MappingProxyType({name: module.CARD for name, module in modules().items()})
+    return MappingProxyType({name: m.CARD for name, m in modules().items() if isinstance(m.CARD, Card)})
 
 
+@functools.cache
+def wrappers() -> MappingProxyType[str, Wrapper]:
+    """{name: Wrapper} of all changes to cards."""
+    return MappingProxyType({name: m.CARD for name, m in modules().items() if isinstance(m.CARD, Wrapper)})
+
+
+@functools.cache
 def card(name: str) -> Card:
-    """The card called `name`; InputError with the nearest name otherwise."""
-    return cards()[known("card", name, cards())]
+    """The card called `name`, or for `WRAPPER+CARD` the changed one; InputError with the nearest name otherwise."""
+    outer, plus, inner = name.partition("+")
+    if not plus:
+        return cards()[known("card", name, cards())]
+    return wrappers()[known("wrapper of cards", outer, wrappers())].wrap(card(inner))._replace(name=name)
 
 
 def family(name: str) -> str:
-    """The folder that a card's file lies in."""
-    return modules()[name].__name__.split(".")[-2]
+    """The folder that a card's or wrapper's file lies in; for a wrapped card, the inner one's."""
+    return modules()[name.split("+")[-1]].__name__.split(".")[-2]

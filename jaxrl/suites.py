@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from jaxrl import registry
 from jaxrl.core import paths
 from jaxrl.core.check import InputError, known, positive
-from jaxrl.core.types import Env, Source, Spec
-from jaxrl.experiment import gathering, settings
+from jaxrl.core.types import Env, Given, Source, Spec
+from jaxrl.experiment import phases, settings
 
 FOLDER = "benchmarks/suites"
 FORM = f"see {FOLDER}/quick.toml for the form"
@@ -66,7 +66,7 @@ def read(name: str) -> Suite:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"suite file {path} cannot be read ({error}); {FORM}") from error
     suite = parsed(path.stem, table)
-    everything = set().union(*(names_of(known("card", card, registry.cards())) for card in suite.cards))
+    everything = set().union(*(names_of(card) for card in suite.cards))
     for key in suite.common:
         known(f"setting in [common] of suite {suite.name}", key, everything)
     for card in suite.per_card:
@@ -139,7 +139,7 @@ def remarks(name: str) -> list[str]:
 def jobs(suite: Suite, extra: dict[str, Any] = {}) -> list[Job]:
     """Every card on every task but those left out, task by task; `extra` options win over the suite's."""
     for name in (*suite.cards, *suite.per_card):
-        known("card", name, registry.cards())
+        registry.card(name)
     pairs = [(card, task) for task in suite.tasks for card in suite.cards]
     return [job(suite, *pair, extra) for pair in pairs if not any(matches(row, *pair) for row in suite.without)]
 
@@ -164,12 +164,12 @@ def job(suite: Suite, card: str, task: str, extra: dict[str, Any] = {}) -> Job:
 def experience(card: str, options: dict[str, Any]) -> Source:
     """The source of an online card at these options, of which only the costs can be used; else InputError."""
     entry = registry.card(card)
-    if entry.kind != "online":
+    if not entry.gathers:
         raise InputError(f"card {card} learns from data and takes no env_steps; give the suite updates instead")
     rest = {name: value for name, value in options.items() if name != "batch"}
     chosen = settings(entry, rest, options.get("batch"))
-    nowhere = Env(Spec("nowhere", 1, 1, 1), (), None, None)
-    return gathering(entry, nowhere, chosen.batch, tuple(chosen.collection.items()))
+    nowhere = Env(Spec("nowhere", 1, 1, 1, "continuous" not in entry.actions), (), None, None)
+    return phases(entry, nowhere, chosen.batch, chosen.structure, chosen.collection)[-1].source(Given(None), None)
 
 
 def options(suite: Suite, card: str, task: str, extra: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def matches(row: dict[str, Any], card: str, task: str) -> bool:
 def names_of(card: str) -> set[str]:
     """Every option of a card in a suite: `batch` where it draws batches, `env_steps` where it is online."""
     entry = registry.card(card)
-    special = ["batch"] * (entry.batch > 0) + ["env_steps"] * (entry.kind == "online")
+    special = ["batch"] * (entry.batch > 0) + ["env_steps"] * entry.gathers
     return {*special, *defaults_of(card)}
 
 

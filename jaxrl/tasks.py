@@ -5,7 +5,7 @@ import functools
 from jaxrl.core.check import InputError, known
 from jaxrl.core.types import Env, HostEnv, Task
 from jaxrl.data import load as minari
-from jaxrl.data import reference
+from jaxrl.data import reference, variants
 from jaxrl.data.dataset import fingerprint, from_arrays
 from jaxrl.data.local import find
 
@@ -13,13 +13,24 @@ from jaxrl.data.local import find
 def load(dataset_id: str, *, download: bool = True) -> Task:
     """Task of a Minari dataset: environment, device-resident Dataset, reference returns; or of an environment alone.
 
+    `ID+NAME:LEVEL` is the dataset after a change of `data.variants`; several follow one another.
     Looks in `MINARI_DATASETS_PATH` (or Minari's default), among the embedded sets, which are built on first use, and
     under `JAXRL_EXTERNAL_DATA`; then downloads through Minari. Raises InputError with the remedy where nothing helps.
     """
+    plain, *changes = dataset_id.split("+")
+    task = environment_alone(plain) or dataset_task(plain, download)
+    for change in changes:
+        if task.dataset is None:
+            raise InputError(f"{plain} is an environment without data; name a dataset in front of {change!r}")
+        dataset = variants.changed(task.dataset, change)
+        task = task._replace(name=f"{task.name}+{change}", dataset=dataset, version=fingerprint(dataset))
+    return task
+
+
+def dataset_task(dataset_id: str, download: bool) -> Task:
+    """The task of a dataset as it is stored."""
     from jaxrl import forge
 
-    if alone := environment_alone(dataset_id):
-        return alone
     if dataset_id.startswith("embedded/") and find(dataset_id) is None:
         known("embedded dataset", dataset_id, forge.recipes())
     forge.ensure(dataset_id)

@@ -8,7 +8,7 @@ import pytest
 import jaxrl
 from jaxrl import experiment, registry
 from jaxrl.core.check import InputError
-from jaxrl.core.types import HostEnv, Reference, reactive
+from jaxrl.core.types import HostEnv, Phase, Reference, reactive
 from jaxrl.data import samplers
 from jaxrl.data.dataset import from_arrays
 from jaxrl.envs import suites
@@ -136,9 +136,9 @@ def test_an_environment_in_jax_and_on_the_host_agree():
 def test_the_dataset_is_an_argument_and_no_constant():
     data = from_arrays(made.arrays(episodes=500, length=200))
     algorithm = experiment.make("td3_bc", TASK.env.spec, width=8, depth=1)
-    training = program(algorithm, lambda dataset: logged(dataset, samplers.uniform(8)))
+    training = program(Phase("only", algorithm, lambda data, stock: logged(data, samplers.uniform(8))))
     keys, hypers = experiment.member_keys([0, 1], experiment.grid("td3_bc", q_scale=[1.0]))
-    progress = jax.eval_shape(training.begin._jit, keys, hypers, data)
+    progress = jax.eval_shape(training.begin._jit, keys, hypers, data, {})
     arguments = keys, hypers, progress, data, jax.ShapeDtypeStruct((), jnp.int32)
     closed = jax.make_jaxpr(training.advance._jit)(*arguments)
     held = [*closed.consts, *(const for one in closed.eqns for const in getattr(one.params.get("jaxpr"), "consts", ()))]

@@ -21,7 +21,7 @@ from jaxrl import registry
 from jaxrl.compose.learn import part_key
 from jaxrl.core import hyper as records
 from jaxrl.core.tree import take
-from jaxrl.core.types import Dataset, Spec, Transition
+from jaxrl.core.types import Dataset, Phase, Spec, Transition
 from jaxrl.data import samplers
 from jaxrl.sources.logged import logged
 from jaxrl.train.driver import program
@@ -63,11 +63,11 @@ class Ours:
     def __init__(self, card, kind: str, seeds: int, data: Dataset, batch: int | None = None):
         self.algorithm = card.make(SPECS[kind])
         sampler = samplers.uniform(batch or card.batch)
-        self.program = program(self.algorithm, lambda rows: logged(rows, sampler))
+        self.program = program(Phase(card.name, self.algorithm, lambda rows, stock: logged(rows, sampler)))
         self.keys = jax.random.split(jax.random.key(1), seeds)
         self.hypers = records.stack(*[card.hyper()] * seeds)
         self.data = data
-        self.progress = self.program.begin(self.keys, self.hypers, data)
+        self.progress = self.program.begin(self.keys, self.hypers, data, {})
 
     def __call__(self, updates: int) -> None:
         arguments = self.keys, self.hypers, self.progress, self.data, jnp.asarray(updates, jnp.int32)

@@ -8,7 +8,7 @@ from jaxrl.core import hyper as records
 from jaxrl.core.check import InputError
 from jaxrl.core.types import Source, Spec, Task
 
-Kind = Literal["offline", "online"]
+Kind = Literal["offline", "online", "plan"]
 Actions = Literal["continuous", "discrete"]
 
 
@@ -37,12 +37,14 @@ class Paper(NamedTuple):
 class Card(NamedTuple):
     """One published system.
 
-    name: equals the file's name. make: (spec, **structure) -> Algorithm. hyper: the record of its numbers' defaults.
+    name: equals the file's name. make: (spec, **structure) -> Algorithm; for kind "plan", (env, batch, **structure) ->
+    the phases, of which the last trains the Algorithm. hyper: the record of its numbers' defaults, for all phases.
     actions: kinds of action it takes.
     prepare: (task, **options) -> the task as the paper prepares it (scaled, filtered).
     needs: batch extras it reads. batch: the paper's batch size.
-    collect: for kind "online", (env, **options) -> the Source it learns from, with a keyword `batch` where it draws
-    batches of that size.
+    collect: the Source it learns from. For kind "online", (env, **options), or (env, batch, **options) where it draws
+    batches; for kind "offline", (dataset, batch, **options), None for even draws of single steps.
+    online: whether the last phase of a plan gathers experience of its own.
     """
 
     name: str
@@ -55,6 +57,12 @@ class Card(NamedTuple):
     needs: frozenset[str] = frozenset()
     batch: int = 256
     collect: Callable[..., Source] | None = None
+    online: bool = False
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it takes steps in an environment."""
+        return self.online or self.kind == "online"
 
     def numbers(self) -> dict[str, float]:
         """Traced hyperparameters and their defaults."""
@@ -69,8 +77,19 @@ class Card(NamedTuple):
         return getattr(self.prepare, "defaults", None) or keywords(self.prepare)
 
     def collection(self) -> dict[str, Any]:
-        """Keywords of `collect` and their defaults: how an online card gathers experience."""
+        """Keywords of `collect` and their defaults: how a card gathers or draws what it learns from."""
         return keywords(self.collect) if self.collect else {}
+
+
+class Wrapper(NamedTuple):
+    """A published change to any card: `WRAPPER+CARD` stands wherever a card's name does.
+
+    name: equals the file's name. wrap: Card -> the changed Card; InputError, naming what is missing, where it cannot.
+    """
+
+    name: str
+    wrap: Callable[[Card], Card]
+    paper: Paper
 
 
 def keywords(function: Callable) -> dict[str, Any]:

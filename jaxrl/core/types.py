@@ -168,6 +168,76 @@ class Source(NamedTuple):
     experience: "Experience | None" = None
 
 
+class Learner(NamedTuple):
+    """What is trained and is no policy: a stage of a plan that prepares something for the next.
+
+    `init` and `update` are as an Algorithm's.
+    """
+
+    init: InitFn
+    update: UpdateFn
+
+
+class Generator(NamedTuple):
+    """A learner of rows or trajectories. sample(key, hyper, state, count) -> a tree of [count, ...]."""
+
+    init: InitFn
+    update: UpdateFn
+    sample: Callable[[PRNGKeyArray, Record, Tree, int], Tree]
+
+
+class Dynamics(NamedTuple):
+    """A learner of what a step does, for a batch of states at once.
+
+    predict(key, hyper, state, obs [B, D], action [B, A]) -> Transition [B, ...] whose extras hold what penalties read.
+    """
+
+    init: InitFn
+    update: UpdateFn
+    predict: Callable[[PRNGKeyArray, Record, Tree, Array, Array], Transition]
+
+
+class Given(NamedTuple):
+    """What a run is given, shared by all its members: logged data (None where there are none), and the environment's
+    traced parameters (() where it is not in JAX)."""
+
+    dataset: Dataset | None
+    params: Tree = ()
+
+
+Earlier = Mapping[str, Tree]
+"""States of the phases that a plan has been through, by name."""
+
+
+def nothing(key, hyper, given: Given, earlier: Earlier):
+    """No stock."""
+    return ()
+
+
+def afresh(state, earlier: Earlier):
+    """A phase that starts from its own initial state."""
+    return state
+
+
+class Phase(NamedTuple):
+    """A stage of a plan: a learner, and where its batches come from.
+
+    learner: an Algorithm, Learner, Generator, Dynamics: anything with `init` and `update`.
+    source: (given, stock) -> the Source it learns from; called wherever the program needs it, so it computes nothing.
+    updates: how many; 0 for the last phase, which takes those of the run.
+    stock: (key, hyper, given, earlier) -> a tree that is computed once when the phase begins and kept for each member:
+    generated rows, frozen parameters.
+    begin: (fresh state, earlier) -> the state to start from.
+    """
+
+    name: str
+    learner: Any
+    source: Callable[[Given, Tree], "Source"]
+    updates: int = 0
+    stock: Callable[[PRNGKeyArray, Record, Given, Earlier], Tree] = nothing
+    begin: Callable[[Tree, Earlier], Tree] = afresh
+
+
 class Buffer(NamedTuple):
     """Where steps wait to be learned from. init(row of one step) -> store; add(store, steps [N, ...]) -> store;
     draw(key, store) -> (store, batch); observe(store, priority [B]) -> store, where draws depend on errors."""

@@ -16,11 +16,12 @@ SETUP = 2**31 - 1
 
 
 class Progress(NamedTuple):
-    """Where a run stands; `step` counts updates."""
+    """Where a run stands; `step` counts updates, `stock` is what its phase computed when it began."""
 
     state: Tree
     feed: Tree
     step: jax.Array
+    stock: Tree = ()
 
 
 def begin(key, learner, hyper, source, *, state=None, step: int = 0) -> Progress:

@@ -10,7 +10,7 @@ import pytest
 
 from jaxrl.core import hyper as records
 from jaxrl.core.check import InputError
-from jaxrl.core.types import Spec, Transition, blank_batch
+from jaxrl.core.types import Phase, Spec, Transition, blank_batch
 from jaxrl.envs import suites
 from jaxrl.registry import card
 from jaxrl.sources import ring
@@ -221,8 +221,8 @@ def compiled(name: str, per: int, members: int) -> str:
         go = jax.jit(lambda k, p, n: advance(k, learner, hyper, source, p, n), donate_argnums=1)
         return go.lower(key, progress, jnp.int32(5)).compile().as_text()
     keys, hypers = jax.random.split(key, members), records.stack(*[hyper] * members)
-    program = driver.program(learner, lambda dataset: source)
-    progress = program.begin(keys, hypers, None)
+    program = driver.program(Phase("only", learner, lambda given, stock: source))
+    progress = program.begin(keys, hypers, None, {})
     return program.advance.lower(keys, hypers, progress, None, jnp.int32(5)).compile().as_text()
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.core.types import Algorithm, Source, reactive
+from jaxrl.core.types import Algorithm, Phase, Source, reactive
 from jaxrl.train.driver import Compiled, drive, program
 from tests.train.test_fit import State
 
@@ -26,7 +26,7 @@ def learner():
     return Algorithm(init, update, policy, policy)
 
 
-def source(dataset):
+def source(dataset, stock):
     return Source(lambda key: (), lambda key, feed, policy: (feed, dataset.mean()))
 
 
@@ -36,9 +36,9 @@ def members(hypers=(0.0, 0.5, 1.0)):
 
 def driven(checkpoints, hypers=(0.0, 0.5, 1.0)):
     """(checkpoint, state x on the host, finite, seconds) of each stretch, and the program."""
-    made = program(learner(), source)
+    made = program(Phase("only", learner(), source))
     found = []
-    for one in drive(made, *members(hypers), jnp.ones(100), checkpoints):
+    for one in drive([made], *members(hypers), jnp.ones(100), checkpoints):
         assert one.state.step.shape == (), "a counter is common to all members"
         found.append((one, np.array(one.state.x), int(one.state.step)))
     return found, made
@@ -61,8 +61,8 @@ def test_members_are_trained_each_with_its_number():
 
 
 def test_memory_of_a_stretch_is_used_again():
-    made = program(learner(), source)
-    stretches = drive(made, *members(), jnp.ones(100), [1, 2])
+    made = program(Phase("only", learner(), source))
+    stretches = drive([made], *members(), jnp.ones(100), [1, 2])
     first = next(stretches).state.x
     assert not first.is_deleted()
     second = next(stretches).state.x
@@ -77,10 +77,10 @@ def test_a_lost_member_is_told_from_the_others():
 
 
 def test_the_dataset_is_an_argument_of_the_program():
-    made = program(learner(), source)
+    made = program(Phase("only", learner(), source))
     for size in (100, 100_000):
         data = jnp.ones(size)
-        progress = made.begin(*members(), data)
+        progress = made.begin(*members(), data, {})
         text = made.advance.lower(*members(), progress, data, jnp.int32(1)).as_text()
         assert f"tensor<{size}xf32>" in text.split("{", 2)[2].split("->")[0], "a parameter of main"
         assert len(text) < 50_000

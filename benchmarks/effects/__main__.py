@@ -1,0 +1,97 @@
+"""Measure published effects and write them into one table.
+
+    python -m benchmarks.effects [NAMES...] [--seeds 5]
+
+Each other module of this folder has `measure(seeds) -> list[Effect]`. What was measured goes into
+benchmarks/scores/effects.csv, a row replacing that of the same system, parent, task and measure; the table
+benchmarks/tables/effects.md is made from that file.
+"""
+
+import argparse
+import csv
+import importlib
+import pkgutil
+import time
+from pathlib import Path
+
+import jax
+
+import benchmarks.effects
+from benchmarks.effects.effect import Effect
+from jaxrl.core import compilation
+from jaxrl.core.check import known
+
+ROOT = Path(__file__).resolve().parents[1]
+SCORES, TABLE = ROOT / "scores" / "effects.csv", ROOT / "tables" / "effects.md"
+KEY = ("system", "parent", "task", "measure")
+COLUMNS = (*KEY, "seeds", "parent score", "system score", "gain", "error", "verdict", "command", "jax", "seconds")
+HEAD = """# Published effects
+
+Made by `python -m benchmarks.effects`, never edited. A row is a system beside its parent: means over seeds, the gain
+(positive where the system is better) with its 95 % interval, and whether the effect is shown: the interval lies above
+zero or, where the paper claims that nothing is lost, not below it.
+"""
+
+
+def names() -> list[str]:
+    """The measurements there are."""
+    own = {"effect", "__main__"}
+    return sorted(info.name for info in pkgutil.iter_modules(benchmarks.effects.__path__) if info.name not in own)
+
+
+def row(effect: Effect, command: str, seconds: float) -> dict[str, str]:
+    """A line of the CSV file."""
+    mean = lambda x: f"{sum(x) / len(x):.4g}"
+    numbers = len(effect.systems), mean(effect.parents), mean(effect.systems), f"{effect.gain:.4g}"
+    rest = *numbers, f"{effect.error:.2g}", effect.verdict, command, jax.__version__, f"{seconds:.0f}"
+    return {
+        name: str(value) for name, value in zip(COLUMNS, (*(getattr(effect, key) for key in KEY), *rest), strict=True)
+    }
+
+
+def stored() -> list[dict[str, str]]:
+    """Lines measured so far."""
+    if not SCORES.exists():
+        return []
+    with SCORES.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write(rows: list[dict[str, str]]) -> None:
+    """The CSV file and the table, sorted by system."""
+    rows = sorted(rows, key=lambda one: [one[key] for key in KEY])
+    with SCORES.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    titles = ("system", "parent", "task", "measure", "seeds", "parent", "system", "gain", "effect", "command")
+    lines = [titles, ("---",) * len(titles)]
+    for one in rows:
+        gain = f"{one['gain']} ± {1.96 * float(one['error']):.2g}"
+        scores = one["seeds"], one["parent score"], one["system score"], gain
+        lines.append((*(one[key] for key in KEY), *scores, one["verdict"], f"`{one['command']}`"))
+    TABLE.write_text(HEAD + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Read the arguments, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=names())
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    compilation.keep()
+    for name in arguments.names:
+        module = importlib.import_module(f"benchmarks.effects.{known('effect', name, names())}")
+        start = time.perf_counter()
+        effects = module.measure(arguments.seeds)
+        seconds = (time.perf_counter() - start) / len(effects)
+        command = f"python -m benchmarks.effects {name} --seeds {arguments.seeds}"
+        fresh = [row(effect, command, seconds) for effect in effects]
+        for one in fresh:
+            print(*one.values(), sep=" | ", flush=True)
+        taken = {tuple(one[key] for key in KEY) for one in fresh}
+        write([one for one in stored() if tuple(one[key] for key in KEY) not in taken] + fresh)
+
+
+if __name__ == "__main__":
+    main()

@@ -40,7 +40,7 @@ class Effect(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """ "shown" where the 95 % interval of the gain lies above zero, or for "equal" not below it; else what it is."""
+        """Whether the 95 % interval of the gain lies above zero ("shown"), or for "equal" not below it."""
         low, high = self.gain - 1.96 * self.error, self.gain + 1.96 * self.error
         if self.expected == "equal":
             return "shown" if high >= 0 else "worse"

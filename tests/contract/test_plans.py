@@ -9,11 +9,10 @@ import jaxrl
 from jaxrl import registry
 from jaxrl.core import hyper as records
 from jaxrl.core.types import Algorithm, Given
-from jaxrl.envs import suites
 from jaxrl.experiment import phases, settings
 from jaxrl.train.driver import drive, program
-from tests.contract.made_up import same
 from tests import made
+from tests.contract.made_up import same
 
 PLANS = [card for card in registry.cards().values() if card.kind == "plan"]
 SMALL = {

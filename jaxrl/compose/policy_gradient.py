@@ -173,7 +173,7 @@ def policy_gradient(
 
 def networks(spec: Spec, head: Callable | None, width: int, depth: int) -> Nets:
     """An actor that starts nearly indifferent, of the head that suits the actions unless one is given, and a critic."""
-    net = {"activation": jnp.tanh, "kernel": basic.orthogonal(2**0.5), "width": width, "depth": depth}
+    net = {"activation": jnp.tanh, "kernel": basic.orthogonal(2**0.5), "width": width, "depth": depth, "tall": True}
     head = head or (heads.categorical if spec.discrete else heads.diagonal_gaussian)
     pi = head(spec, last_kernel=basic.orthogonal(0.01), **net)
     return Nets(pi, critics.v(spec, last_kernel=basic.orthogonal(1.0), **net))

@@ -19,7 +19,7 @@ class Network(NamedTuple):
 
 class MLP(nn.Module):
     """Dense layers with an activation between; `norm` adds layer norm after each activation (as ReBRAC does),
-    `norm_first` before it (as PQN does)."""
+    `norm_first` before it (as PQN does). `tall`: batches have thousands of rows, see `narrow_product`."""
 
     hidden: Sequence[int]
     outputs: int
@@ -30,6 +30,7 @@ class MLP(nn.Module):
     bias: Initializer = nn.initializers.zeros_init()
     last_kernel: Initializer | None = None
     last_bias: Initializer | None = None
+    tall: bool = False
 
     @nn.compact
     def __call__(self, x):
@@ -38,7 +39,30 @@ class MLP(nn.Module):
             x = self.activation(nn.LayerNorm()(x) if self.norm_first else x)
             x = nn.LayerNorm()(x) if self.norm else x
         kernel, bias = self.last_kernel or self.kernel, self.last_bias or self.bias
-        return nn.Dense(self.outputs, kernel_init=kernel, bias_init=bias)(x)
+        product = {"dot_general": _narrow} if self.tall and self.outputs <= 2 else {}
+        return nn.Dense(self.outputs, kernel_init=kernel, bias_init=bias, **product)(x)
+
+
+@jax.custom_jvp
+def narrow_product(x, kernel):
+    """x [..., D] @ kernel [D, A], whose gradient in the kernel is A sums over rows instead of one product.
+
+    The same numbers up to rounding. XLA's CPU compiler transposes all of x for that product. For one or two outputs
+    and 2,048 rows of 64 the sums are faster, by a sixth of PPO's update; for 256 rows of 256 they are slower.
+    """
+    return x @ kernel
+
+
+@narrow_product.defjvp
+def _narrow_product_jvp(primals, tangents):
+    (x, kernel), (x_dot, kernel_dot) = primals, tangents
+    columns = kernel_dot.T.reshape(kernel_dot.shape[1], *(1,) * (x.ndim - 1), -1)
+    return x @ kernel, x_dot @ kernel + jnp.stack([(x * column).sum(-1) for column in columns], -1)
+
+
+def _narrow(x, kernel, dimensions, **options):
+    """`narrow_product` as Flax calls a product."""
+    return narrow_product(x, kernel)
 
 
 def within(limit: float) -> Initializer:

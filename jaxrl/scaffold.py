@@ -19,7 +19,7 @@ Departures: none; unpublished.
 from {folder} import {parent} as parent
 from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
-from jaxrl.core.types import Algorithm, Spec
+from jaxrl.core.types import {types}
 
 
 @hyper
@@ -27,9 +27,9 @@ class Hyper({hyper}):
     """The parent's numbers. Add your own, a line each: `idea_weight: float = 1.0`."""
 
 {recipe}
-def {name}({arguments}) -> Algorithm:
+def {name}({arguments}) -> {returns}:
     """Say what the networks are. To change what is learned, change the {change}."""
-    return {make}(spec{passed})
+    return {make}({given}{passed})
 
 
 PAPER = Paper("unpublished", "{title}", "Your Name", {year})
@@ -43,7 +43,7 @@ CARD = Card(
     prepare=parent.CARD.prepare,
     needs=parent.CARD.needs,
     batch=parent.CARD.batch,
-    collect=parent.CARD.collect,
+    collect=parent.CARD.collect,{online}
 )
 '''
 
@@ -86,7 +86,7 @@ def text(name: str, parent: str) -> str:
     card = registry.card(parent)
     module = registry.modules()[parent]
     options = card.structure()
-    has_recipe = hasattr(module, "RECIPE")
+    has_recipe, plan = hasattr(module, "RECIPE"), card.kind == "plan"
     return TEMPLATE.format(
         title=name.upper(),
         parent_title=parent.upper(),
@@ -96,7 +96,11 @@ def text(name: str, parent: str) -> str:
         recipe=RECIPE if has_recipe else "",
         name=name,
         kind=card.kind,
-        arguments=arguments(options),
+        types="Env, Phase" if plan else "Algorithm, Spec",
+        returns="tuple[Phase, ...]" if plan else "Algorithm",
+        arguments=arguments(["env: Env", "batch: int"] if plan else ["spec: Spec"], options),
+        given="env, batch" if plan else "spec",
+        online="\n    online=parent.CARD.online," if plan else "",
         change="recipe" if has_recipe else "parts (copy the parent's factory)",
         make=named(module, card, "make"),
         passed="".join(f", {key}={key}" for key in options),
@@ -104,10 +108,10 @@ def text(name: str, parent: str) -> str:
     )
 
 
-def arguments(options: dict) -> str:
+def arguments(given: list[str], options: dict) -> str:
     """The factory's arguments, one a line."""
     rows = [f"    {key}: {type(value).__name__} = {value!r}," for key, value in options.items()]
-    return "\n".join(["", "    spec: Spec,", "    *,", *rows, ""]) if rows else "spec: Spec"
+    return "\n".join(["", *(f"    {one}," for one in given), "    *,", *rows, ""]) if rows else ", ".join(given)
 
 
 def named(module: ModuleType, card: Card, field: str) -> str:

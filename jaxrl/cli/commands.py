@@ -88,7 +88,8 @@ def list_cards(arguments) -> int:
 
         datasets = [*forge.recipes(), *(one for name in ladder.names() for one in ladder.read(name).ids)]
         others = {"suites": suites.names(), "datasets": datasets, "environments": names()}
-        print(json.dumps({"cards": entries, **others}, indent=1))
+        around = {name: wrapper.paper._asdict() for name, wrapper in registry.wrappers().items()}
+        print(json.dumps({"cards": entries, "wrappers": around, **others}, indent=1))
         return 0
     rows = []
     for name, entry in entries.items():
@@ -96,6 +97,8 @@ def list_cards(arguments) -> int:
         settings = {**entry["numbers"], **entry["structure"], **batch, **entry["collection"], **entry["preparation"]}
         text = " ".join(f"{key}={show(value)}" for key, value in settings.items())
         rows.append((name, entry["family"], ", ".join(entry["actions"]), text, entry["paper"]["id"]))
+    for name, wrapper in sorted(registry.wrappers().items()):
+        rows.append((f"{name}+CARD", "wrappers", "", "those of the card, and its own", wrapper.paper.id))
     print_rows(("card", "family", "actions", "settings (default)", "paper"), rows)
     return 0
 
@@ -232,9 +235,12 @@ def cite_cards(arguments) -> int:
     from jaxrl import registry
 
     papers: dict[str, tuple] = {}
-    for name in arguments.cards or sorted(registry.cards()):
-        paper = registry.card(name).paper
-        papers.setdefault(paper.id, (name, paper))
+    every = {**registry.cards(), **registry.wrappers()}
+    for name in arguments.cards or sorted(every):
+        if name not in every:
+            registry.card(name)  # an InputError for what is no card
+        for part in name.split("+"):
+            papers.setdefault(every[part].paper.id, (part, every[part].paper))
     print("\n".join(paper.bibtex(name) for name, paper in papers.values()))
     return 0
 

@@ -1,11 +1,11 @@
-"""Every card and wrapper in the package, by name. Nothing registers itself; the folder is the list."""
+"""Every card, wrapper and procedure in the package, by name. Nothing registers itself; the folder is the list."""
 
 import functools
 import importlib
 import pkgutil
 from types import MappingProxyType, ModuleType
 
-from jaxrl.core.card import Card, Wrapper
+from jaxrl.core.card import Card, Procedure, Wrapper
 from jaxrl.core.check import known
 
 
@@ -36,6 +36,12 @@ def cards() -> MappingProxyType[str, Card]:
 def wrappers() -> MappingProxyType[str, Wrapper]:
     """{name: Wrapper} of all changes to cards."""
     return MappingProxyType({name: m.CARD for name, m in modules().items() if isinstance(m.CARD, Wrapper)})
+
+
+@functools.cache
+def procedures() -> MappingProxyType[str, Procedure]:
+    """{name: Procedure} of all systems that are plain functions."""
+    return MappingProxyType({name: m.CARD for name, m in modules().items() if isinstance(m.CARD, Procedure)})
 
 
 @functools.cache

@@ -187,9 +187,9 @@ def test_table_prints_again(capsys, tmp_path, form):
 def test_list_for_machines_holds_everything(capsys):
     assert main(["list", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"cards", "wrappers", "suites", "datasets", "environments"} and set(found["cards"]) == set(
-        registry.cards()
-    )
+    assert set(found) == {"cards", "wrappers", "procedures", "suites", "datasets", "environments"} and set(
+        found["cards"]
+    ) == set(registry.cards())
     assert "quick" in found["suites"] and "embedded/pendulum-medium-v0" in found["datasets"]
     assert "Pendulum-v1" in found["environments"]
     entry = found["cards"]["td3_bc"]
@@ -202,7 +202,7 @@ def test_list_for_machines_holds_everything(capsys):
 def test_list_is_a_line_a_card_where_nobody_watches(capsys):
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(registry.cards()) + len(registry.wrappers()) + 1
+    assert len(lines) == sum(map(len, (registry.cards(), registry.wrappers(), registry.procedures()))) + 1
     (line,) = (line for line in lines if line.startswith("td3_bc "))
     assert "q_scale=2.5" in line and "standardise=true" in line and "arXiv:2106.06860" in line
 
@@ -211,7 +211,12 @@ def test_cite_prints_an_entry_a_paper(capsys):
     assert main(["cite"]) == 0
     said = capsys.readouterr().out
     assert len(re.findall(r"^@\w+\{\w+,$", said, re.MULTILINE)) == len(
-        {c.paper.id for c in [*registry.cards().values(), *registry.wrappers().values()]}
+        {
+            c.paper.id
+            for c in [
+                one for kind in (registry.cards, registry.wrappers, registry.procedures) for one in kind().values()
+            ]
+        }
     )
     for name, card in registry.cards().items():
         assert card.paper.title in said and card.paper.id.removeprefix("arXiv:") in said

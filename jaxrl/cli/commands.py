@@ -88,8 +88,9 @@ def list_cards(arguments) -> int:
 
         datasets = [*forge.recipes(), *(one for name in ladder.names() for one in ladder.read(name).ids)]
         others = {"suites": suites.names(), "datasets": datasets, "environments": names()}
-        around = {name: wrapper.paper._asdict() for name, wrapper in registry.wrappers().items()}
-        print(json.dumps({"cards": entries, "wrappers": around, **others}, indent=1))
+        papers = lambda found: {name: one.paper._asdict() for name, one in found.items()}
+        more = {"wrappers": papers(registry.wrappers()), "procedures": papers(registry.procedures())}
+        print(json.dumps({"cards": entries, **more, **others}, indent=1))
         return 0
     rows = []
     for name, entry in entries.items():
@@ -99,6 +100,9 @@ def list_cards(arguments) -> int:
         rows.append((name, entry["family"], ", ".join(entry["actions"]), text, entry["paper"]["id"]))
     for name, wrapper in sorted(registry.wrappers().items()):
         rows.append((f"{name}+CARD", "wrappers", "", "those of the card, and its own", wrapper.paper.id))
+    for name, one in sorted(registry.procedures().items()):
+        calls = ", ".join(function.__name__ for function in one.functions)
+        rows.append((name, registry.family(name), "", f"functions {calls}", one.paper.id))
     print_rows(("card", "family", "actions", "settings (default)", "paper"), rows)
     return 0
 
@@ -235,7 +239,7 @@ def cite_cards(arguments) -> int:
     from jaxrl import registry
 
     papers: dict[str, tuple] = {}
-    every = {**registry.cards(), **registry.wrappers()}
+    every = {**registry.cards(), **registry.wrappers(), **registry.procedures()}
     for name in arguments.cards or sorted(every):
         if name not in every:
             registry.card(name)  # an InputError for what is no card

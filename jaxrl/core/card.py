@@ -92,6 +92,19 @@ class Wrapper(NamedTuple):
     paper: Paper
 
 
+class Procedure(NamedTuple):
+    """A published system that trains no policy through the frame: plain functions, called by their names.
+
+    name: equals the file's name. kind: what it is for, such as "tabular", "search", "teacher", "certificate".
+    functions: the public ones, the one to begin with first.
+    """
+
+    name: str
+    kind: str
+    functions: tuple[Callable, ...]
+    paper: Paper
+
+
 def keywords(function: Callable) -> dict[str, Any]:
     """Keyword-only arguments with plain-value defaults, by name."""
     parameters = inspect.signature(function).parameters.values()

@@ -15,10 +15,23 @@ def test_the_card_is_complete_and_its_file_cites(card):
     assert "Departures:" in text
     assert card.paper.title and card.paper.authors and 1950 < card.paper.year < 2100
     assert card.structure() and "width" in card.structure()
-    assert len(records.names(card.hyper)) <= 15
-    assert (card.collect is not None) == (card.kind == "online")
+    assert len(records.names(card.hyper)) <= 20
+    assert card.collect is not None if card.kind == "online" else card.kind == "offline" or card.collect is None
+    assert card.kind == "plan" or not card.online
     places = card.numbers(), card.structure(), card.preparation(), card.collection()
     names = [name for place in places for name in place]
     both = set(card.structure()) & set(card.collection())
     assert both <= {"repeat"}, "learner and source share the updates of a draw, nothing else"
     assert len(names) - len(both) == len(set(names)) and "batch" not in names
+
+
+@pytest.mark.parametrize("name", [*registry.wrappers(), *registry.procedures()])
+def test_other_systems_cite_and_explain_themselves(name):
+    module = registry.modules()[name]
+    text, paper = inspect.getdoc(module), module.CARD.paper
+    assert paper.id in text or paper.authors.split(" and ")[0].split()[-1] in text
+    assert "Departures:" in text
+    assert paper.title and 1950 < paper.year < 2100
+    if name in registry.procedures():
+        assert module.CARD.functions and all(inspect.getdoc(one) for one in module.CARD.functions)
+        assert module.CARD.kind and registry.family(name)

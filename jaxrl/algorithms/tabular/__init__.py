@@ -1,0 +1,1 @@
+"""Finite problems with exact theory: bandits and Markov decision processes held as tables."""

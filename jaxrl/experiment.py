@@ -1,6 +1,7 @@
 """What people call: make an algorithm, grid its numbers, sweep seeds and numbers in one compiled call."""
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl import registry, tasks
-from jaxrl.acting import actor
+from jaxrl.acting import Actor, shown, spread
 from jaxrl.core import compilation
 from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.tree import counters
-from jaxrl.core.types import Algorithm, Env, Given, Phase, Source, Spec, Task, Tree, first_steps
+from jaxrl.core.types import Algorithm, Earlier, Env, Given, Phase, Source, Spec, Task, Tree
 from jaxrl.data import samplers
 from jaxrl.data.dataset import size
 from jaxrl.evaluation import host, rollout
@@ -122,7 +123,7 @@ class Result:
         """Normalized scores [H, K, C] where the task has references, else returns."""
         return self.task.references[0].score(self.returns) if self.task.references else self.returns
 
-    def policy(self, hyper: int = 0, seed: int = 0) -> Callable[[Any], np.ndarray]:
+    def policy(self, hyper: int = 0, seed: int = 0) -> Actor:
         """The trained policy of one member: observations [D] or [N, D] as the environment gives them -> its actions."""
         count = len(self.seeds)
         member = range(len(records.unstack(self.hypers)) * count)[hyper * count + range(count)[seed]]
@@ -130,7 +131,7 @@ class Result:
             lambda path, x: x if getattr(path[-1], "name", None) == "step" else x[member], self._state
         )
         own = records.unstack(self.hypers)[hyper]
-        return actor(self._algorithm, own, state, self.task)
+        return Actor(self._algorithm, own, state, self.task)
 
 
 def _gather(shape, log, read, values=None):
@@ -190,11 +191,11 @@ def trial(
 
         return jax.vmap(one, (0, 0, counters(state)))(keys, hypers, state)
 
-    def actions(hypers, state, obs):
-        def one(hyper, state, obs):
-            return algorithm.policy(hyper, state).act(jax.random.key(0), first_steps(obs), ())[0]
+    def actions(keys, hypers, state, time, obs, reward, memory):
+        def one(key, hyper, state, obs, reward, memory):
+            return algorithm.policy(hyper, state).act(jax.random.fold_in(key, time), shown(obs, reward), memory)
 
-        return jax.vmap(one, (0, counters(state), 0))(hypers, state, obs)
+        return jax.vmap(one, (0, 0, counters(state), 0, 0, 0))(keys, hypers, state, obs, reward, memory)
 
     return Trial(algorithm, training, Compiled(returns if functions else actions), source)
 
@@ -254,7 +255,8 @@ def sweep(
     keys, members = member_keys(seeds, hypers)
     evaluate = evaluator(parts, ready, keys, members, seeds, positive("episodes", episodes))
     log: list[Checkpoint] = []
-    state, earlier = None, {}
+    state: Tree = None
+    earlier: Earlier = {}
     for stretch in trained(parts.training, keys, members, ready, seeds, checkpoints):
         log.append(evaluated(stretch, evaluate, parts))
         state, earlier = stretch.state, stretch.earlier
@@ -340,14 +342,20 @@ def member_keys(seeds: list[int], hypers):
 
 def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes: int) -> Callable[[Tree], tuple]:
     """state -> (returns, success or None), [S, episodes] each, in the compiled graph or on the host."""
+    k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
     if isinstance(task.env, Env):
-        k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
         return lambda state: (np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params)), None)
     every_seed = seeds * (len(keys) // len(seeds))
 
     def on_host(state):
-        act = lambda obs: parts.evaluation(hypers, state, jnp.asarray(obs))
-        outcome = host.rollouts(task.env, act, every_seed, episodes)
+        times = itertools.count()
+        first = lambda hyper, state: spread(parts.algorithm.policy(hyper, state).start(), (episodes,))
+
+        def act(obs, reward, memory):
+            return parts.evaluation(k_eval, hypers, state, np.int32(next(times)), jnp.asarray(obs), reward, memory)
+
+        player = host.Player(lambda: jax.vmap(first, (0, counters(state)))(hypers, state), act)
+        outcome = host.rollouts(task.env, player, every_seed, episodes)
         return outcome.returns, outcome.success
 
     return on_host

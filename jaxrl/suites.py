@@ -168,8 +168,9 @@ def experience(card: str, options: dict[str, Any]) -> Source:
         raise InputError(f"card {card} learns from data and takes no env_steps; give the suite updates instead")
     rest = {name: value for name, value in options.items() if name != "batch"}
     chosen = settings(entry, rest, options.get("batch"))
-    nowhere = Env(Spec("nowhere", 1, 1, 1, "continuous" not in entry.actions), (), None, None)
-    return phases(entry, nowhere, chosen.batch, chosen.structure, chosen.collection)[-1].source(Given(None), None)
+    # Any environment will do; this one's episodes end by time alone, as learners that imagine steps ask of a name.
+    smallest = Env(Spec("PointMass", 1, 1, 1, "continuous" not in entry.actions), (), None, None)
+    return phases(entry, smallest, chosen.batch, chosen.structure, chosen.collection)[-1].source(Given(None), None)
 
 
 def options(suite: Suite, card: str, task: str, extra: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Tasks by name: a Minari dataset with its environment and reference returns, or an environment alone."""
 
 import functools
+import re
 
 from jaxrl.core.check import InputError, known
-from jaxrl.core.types import Env, HostEnv, Task
+from jaxrl.core.types import Dataset, Env, HostEnv, Task
 from jaxrl.data import load as minari
 from jaxrl.data import reference, variants
 from jaxrl.data.dataset import fingerprint, from_arrays
@@ -22,9 +23,19 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
     for change in changes:
         if task.dataset is None:
             raise InputError(f"{plain} is an environment without data; name a dataset in front of {change!r}")
-        dataset = variants.changed(task.dataset, change)
+        dataset = variants.changed(task.dataset, change, lambda: random_twin(plain, download))
         task = task._replace(name=f"{task.name}+{change}", dataset=dataset, version=fingerprint(dataset))
     return task
+
+
+def random_twin(dataset_id: str, download: bool) -> Dataset:
+    """Data of random behaviour in a dataset's environment, by the ids' custom; InputError where the id names none."""
+    twin = re.sub(r"(?<=-)(medium-expert|medium-replay|full-replay|expert|medium|simple)(?=-v\d)", "random", dataset_id)
+    if twin == dataset_id:
+        raise InputError(f"dataset {dataset_id!r} names no behaviour such as expert, so its random twin is not known")
+    found = dataset_task(twin, download).dataset
+    assert found is not None
+    return found
 
 
 def dataset_task(dataset_id: str, download: bool) -> Task:

@@ -29,11 +29,13 @@ def arrays(episodes: int = 4, length: int = 20, obs: int = 3, action: int = 1, d
     )
 
 
-def task(environment: str = "Pendulum-v1", **sizes) -> Task:
-    """Random data for an environment in JAX."""
+def task(environment: str = "Pendulum-v1", extras=(), **sizes) -> Task:
+    """Random data for an environment in JAX; steps carry the extras of these names, each a class of its actions."""
     env = suites.environment(environment)
     spec = env.spec
     data = from_arrays(arrays(**{"obs": spec.obs, "action": spec.action, "discrete": spec.discrete, **sizes}))
+    columns = {name: np.arange(len(data.last), dtype=np.int32) % spec.action for name in extras}
+    data = data._replace(steps=data.steps._replace(extras=columns))
     return Task("made/up-v0", env, data, version=fingerprint(data))
 
 

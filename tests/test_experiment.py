@@ -89,7 +89,7 @@ def test_policy_repeats_the_evaluations_actions(monkeypatch):
     result = jaxrl.sweep("td3_bc", task, seeds=2, **SMALL)
     env, act = calls[-1]
     obs = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    played = np.asarray(act(np.asarray(env.observe(obs)).reshape(2, 2, 3)))
+    played = np.asarray(act.act(np.asarray(env.observe(obs)).reshape(2, 2, 3), np.zeros((2, 2)), act.start())[0])
     expected = 2.0 * played.reshape(4, 1)
     ours = np.concatenate([result.policy(seed=0)(obs[:2]), result.policy(seed=1)(obs[2:])])
     assert result.task.scaler is not None and len(calls) == 3

@@ -239,7 +239,7 @@ def cite_cards(arguments) -> int:
     from jaxrl import registry
 
     papers: dict[str, tuple] = {}
-    every = {**registry.cards(), **registry.wrappers(), **registry.procedures()}
+    every: dict[str, Any] = {**registry.cards(), **registry.wrappers(), **registry.procedures()}
     for name in arguments.cards or sorted(every):
         if name not in every:
             registry.card(name)  # an InputError for what is no card

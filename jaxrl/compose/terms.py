@@ -116,11 +116,12 @@ def diversify(v):
     return v.hyper.diversity * pairwise_cosine(slopes) / (members - 1)
 
 
-def soft_maximum_gap(v, samples: int):
+def soft_maximum_gap(v, samples: int, floor=None):
     """Importance-sampled log-sum-exp of Q over actions minus Q of the logged one; [E, B] (CQL(H), arXiv:2006.04779, F).
 
     `samples` actions each from the uniform law, from the policy here and from the policy at the next state,
-    all scored here; the policy's draws and densities carry no gradient.
+    all scored here; the policy's draws and densities carry no gradient. floor: [B], below which the policy's actions
+    count no less, and are pushed down no more (Cal-QL, arXiv:2303.05479, eq. 5.1).
     """
     k_random, k_here, k_next = jax.random.split(v.key, 3)
     batch, dimensions = v.batch, v.batch.action.shape[-1]
@@ -131,7 +132,10 @@ def soft_maximum_gap(v, samples: int):
     log_uniform = jnp.full(log_here.shape, -dimensions * jnp.log(2.0))
     actions = jnp.concatenate([random, here, ahead])
     log_density = jnp.concatenate([log_uniform, log_here, log_ahead])
-    scores = v.q_fn(jnp.concatenate([obs] * 3), actions) - log_density[None]
+    values = v.q_fn(jnp.concatenate([obs] * 3), actions)
+    if floor is not None:
+        values = values.at[:, samples:].max(floor)
+    scores = values - log_density[None]
     return jax.nn.logsumexp(scores, axis=1) - v.q
 
 

@@ -238,6 +238,24 @@ class Phase(NamedTuple):
     begin: Callable[[Tree, Earlier], Tree] = afresh
 
 
+class Teacher(NamedTuple):
+    """Chooses what to practise. propose(key, state, count) -> tasks [count, D] in the unit box;
+    observe(key, state, tasks [count, D], returns [count] in [0, 1]) -> state, in the order in which they ended."""
+
+    init: Callable[[PRNGKeyArray], Tree]
+    propose: Callable[[PRNGKeyArray, Tree, int], Array]
+    observe: Callable[[PRNGKeyArray, Tree, Array, Array], Tree]
+
+
+class Search(NamedTuple):
+    """Looks for the lowest value of a function on the unit box. ask(key, state) -> points [P, D];
+    tell(state, points, values [P]) -> state, which has the fields `best` [D] and `value`."""
+
+    init: Callable[[PRNGKeyArray], Any]
+    ask: Callable[[PRNGKeyArray, Any], Array]
+    tell: Callable[[Any, Array, Array], Any]
+
+
 class Buffer(NamedTuple):
     """Where steps wait to be learned from. init(row of one step) -> store; add(store, steps [N, ...]) -> store;
     draw(key, store) -> (store, batch); observe(store, priority [B]) -> store, where draws depend on errors."""

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from jaxrl.core.tree import take
 from jaxrl.core.types import Dataset, Transition
+from jaxrl.data.weighting import KEEP, OTHER
 
 
 def uniform(size: int):
@@ -17,13 +18,18 @@ def uniform(size: int):
 
 
 def weighted(size: int):
-    """Steps drawn in proportion to their weight; the batch then counts each draw once. Adds no extras."""
+    """Steps drawn in proportion to their weight, with replacement; the batch then counts each draw once.
+
+    The dataset is one of `weighting.with_table`, whose extras the batch lacks.
+    """
 
     def sample(key, dataset: Dataset) -> Transition:
-        total = jnp.cumsum(dataset.steps.weight)
-        draw = jax.random.uniform(key, (size,), maxval=total[-1])
-        index = jnp.searchsorted(total, draw, side="right").clip(max=total.shape[0] - 1)
-        batch = take(dataset.steps, index)
+        extras = dict(dataset.steps.extras)
+        keep, other = extras.pop(KEEP), extras.pop(OTHER)
+        k_cell, k_luck = jax.random.split(key)
+        cell = jax.random.randint(k_cell, (size,), 0, keep.shape[0])
+        index = jnp.where(jax.random.uniform(k_luck, (size,)) < keep[cell], cell, other[cell])
+        batch = take(dataset.steps._replace(extras=extras), index)
         return batch._replace(weight=jnp.ones_like(batch.weight))
 
     return sample

@@ -25,6 +25,17 @@ class Open(NamedTuple):
 _POOL: dict[Callable[..., Any], Open] = {}
 
 
+class Player(NamedTuple):
+    """Policies with memory at work, members x episodes at once.
+
+    start() -> their memory before an episode's first step. act: (observations [members, episodes, D] float32, rewards
+    of the last step [members, episodes] float32, memory) -> (actions, memory).
+    """
+
+    start: Callable[[], Any]
+    act: Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
 class Outcome(NamedTuple):
     """What an evaluation saw. returns: [members, episodes] float64; lengths: the same, in steps; seconds: wall time.
 
@@ -42,19 +53,19 @@ class Outcome(NamedTuple):
         return float(self.lengths.sum() / max(self.seconds, 1e-9))
 
 
-def evaluate(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -> np.ndarray:
+def evaluate(env: HostEnv, act: Callable | Player, seeds: Sequence[int], episodes: int) -> np.ndarray:
     """Undiscounted returns [members, episodes]; see `rollouts`."""
     return rollouts(env, act, seeds, episodes).returns
 
 
-def rollouts(env: HostEnv, act: Callable, seeds: Sequence[int], episodes: int) -> Outcome:
+def rollouts(env: HostEnv, act: Callable | Player, seeds: Sequence[int], episodes: int) -> Outcome:
     """Play `episodes` episodes with each of as many policies as there are seeds, the members.
 
     act: observations [members, episodes, D] float32 -> actions [members, episodes, A] in [-1, 1], or class indices
-    [members, episodes]; called once per step for all. An episode's start depends on (its member's seed, episode) only,
-    so members of one seed meet the same starts. A member whose action is not finite ends there with a return of NaN.
-    Environments are made on first use, by `env.many` where the environment has it, and kept for the next evaluation.
-    Raises InputError where sizes do not match `env.spec`.
+    [members, episodes]; called once per step for all; a Player where policies remember, or read rewards. An episode's
+    start depends on (its member's seed, episode) only, so members of one seed meet the same starts. A member whose
+    action is not finite ends there with a return of NaN. Environments are made on first use, by `env.many` where the
+    environment has it, and kept for the next evaluation. Raises InputError where sizes do not match `env.spec`.
     """
     held = _borrow(env, positive("members", len(seeds)) * positive("episodes", episodes))
     try:
@@ -96,14 +107,21 @@ def _give_back(env: HostEnv, held: Open) -> None:
         _POOL.pop(next(iter(_POOL))).machines.close()
 
 
-def _play(env: HostEnv, act: Callable, machines: Machines, seeds: Sequence[int], episodes: int) -> Outcome:
+def without_memory(act: Callable) -> Player:
+    """A function of observations alone as a Player."""
+    return Player(lambda: (), lambda obs, reward, memory: (act(obs), memory))
+
+
+def _play(env: HostEnv, act: Callable | Player, machines: Machines, seeds: Sequence[int], episodes: int) -> Outcome:
     start, shape = time.perf_counter(), (len(seeds), episodes)
     count = shape[0] * shape[1]
-    obs = _reset(env.spec, machines, [word for seed in seeds for word in episode_seeds(seed, episodes)])
+    obs = _reset(env, machines, [word for seed in seeds for word in episode_seeds(seed, episodes)])
     returns, lengths, alive = np.zeros(count), np.zeros(count, np.int64), np.ones(count, bool)
+    player = act if isinstance(act, Player) else without_memory(act)
+    memory, gained = player.start(), np.zeros(count, np.float32)
     for _ in range(env.spec.horizon):
-        actions = np.asarray(act(env.observe(obs).reshape(*shape, -1)))
-        commands, sound = _commands(env.spec, actions, shape)
+        actions, memory = player.act(env.observe(obs).reshape(*shape, -1), gained.reshape(shape), memory)
+        commands, sound = _commands(env.spec, np.asarray(actions), shape)
         returns[alive & ~sound] = np.nan
         alive &= sound
         indices = np.flatnonzero(alive)
@@ -111,6 +129,8 @@ def _play(env: HostEnv, act: Callable, machines: Machines, seeds: Sequence[int],
             break
         obs[indices], reward, terminated, truncated = machines.step(indices, commands[indices])
         returns[indices] += reward
+        gained = np.zeros(count, np.float32)
+        gained[indices] = reward
         lengths[indices] += 1
         alive[indices] = ~(terminated | truncated)
         if not alive.any():
@@ -129,15 +149,23 @@ def reached(machines: Machines, count: int) -> np.ndarray | None:
     return None if np.isnan(found).all() else found
 
 
-def _reset(spec: Spec, machines: Machines, seeds: list[int]) -> np.ndarray:
-    """First observations [N, D] float32."""
-    obs = machines.reset(np.arange(len(seeds)), seeds)
-    if obs.shape[1:] != (spec.obs,):
+def _reset(env: HostEnv, machines: Machines, seeds: list[int]) -> np.ndarray:
+    """First observations [N, D] float32, as the machines show them."""
+    obs = machines.reset(np.arange(len(seeds)), seeds).astype(np.float32)
+    if not _fits(env, obs):
         raise InputError(
-            f"{spec.name} shows observations of shape {obs.shape[1:]}, but its spec says ({spec.obs},); "
+            f"{env.spec.name} shows observations of shape {obs.shape[1:]}, but its spec says ({env.spec.obs},); "
             "make it with flat observations of that length"
         )
-    return obs.astype(np.float32)
+    return obs
+
+
+def _fits(env: HostEnv, obs: np.ndarray) -> bool:
+    """Whether observations, as a policy sees them, have the length of the spec."""
+    try:
+        return env.observe(obs).shape[1:] == (env.spec.obs,)
+    except (TypeError, ValueError):  # a scaler made for another length
+        return False
 
 
 def _commands(spec: Spec, actions: np.ndarray, shape: tuple[int, int]):

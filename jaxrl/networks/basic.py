@@ -19,7 +19,8 @@ class Network(NamedTuple):
 
 class MLP(nn.Module):
     """Dense layers with an activation between; `norm` adds layer norm after each activation (as ReBRAC does),
-    `norm_first` before it (as PQN does). `tall`: batches have thousands of rows, see `narrow_product`."""
+    `norm_first` before it (as PQN does). `tall`: batches have thousands of rows, see `narrow_product`. `embed`: a
+    module that the inputs go through first."""
 
     hidden: Sequence[int]
     outputs: int
@@ -31,9 +32,11 @@ class MLP(nn.Module):
     last_kernel: Initializer | None = None
     last_bias: Initializer | None = None
     tall: bool = False
+    embed: nn.Module | None = None
 
     @nn.compact
     def __call__(self, x):
+        x = self.embed(x) if self.embed else x
         for width in self.hidden:
             x = nn.Dense(width, kernel_init=self.kernel, bias_init=self.bias)(x)
             x = self.activation(nn.LayerNorm()(x) if self.norm_first else x)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.core.check import InputError
-from jaxrl.core.types import Buffer, Env, Experience, Source, Transition, blank_batch
+from jaxrl.core.types import Buffer, Env, Experience, Policy, Source, Transition, blank_batch
 from jaxrl.envs import scripted
 from jaxrl.sources import ring, walk
 
@@ -21,12 +21,14 @@ class Feed(NamedTuple):
 
 def replay(
     env: Env, batch: int, *, capacity: int = 1_000_000, envs: int = 1, per: int = 1, warmup: int = 10_000,
-    steps: int = 1, densities: bool = False, kind: Callable[..., Buffer] = ring.uniform, **options,
+    steps: int = 1, densities: bool = False, kind: Callable[..., Buffer] = ring.uniform,
+    starter: Policy | None = None, **options,
 ) -> Source:  # fmt: skip
     """`per` steps in each of `envs` environments, then a batch from the last `capacity` steps.
 
-    warmup: steps with uniformly random actions before the first batch. steps: rows of a window, for n-step returns;
-    batches are [B, ...] for one, else [B, n, ...]. kind: a Buffer of `sources.ring`, with its further options.
+    warmup: steps before the first batch, with uniformly random actions unless a `starter` takes them. steps: rows of a
+    window, for n-step returns; batches are [B, ...] for one, else [B, n, ...]. kind: a Buffer of `sources.ring`, with
+    its further options.
     Raises InputError where the ring is too small.
     """
     buffer = stored(batch, capacity=capacity, envs=envs, warmup=warmup, steps=steps, kind=kind, **options)
@@ -42,7 +44,7 @@ def replay(
     def init(key):
         k_start, k_walk = jax.random.split(key)
         feed = Feed(walk.start(k_start, env, envs), buffer.init(row_of(env.spec, densities)))
-        return walked(k_walk, feed, scripted.random(env.spec), first)
+        return walked(k_walk, feed, starter or scripted.random(env.spec), first)
 
     def next(key, feed, policy):
         k_walk, k_draw = jax.random.split(key)

@@ -83,7 +83,7 @@ def improve(key, learner, hyper, progress: Progress, batch, observe=None):
         if priority is None:
             raise InputError("the source draws by priority, but the learner reports none; use a source with even draws")
         feed = observe(feed, priority)
-    return Progress(state, feed, progress.step + 1), jax.tree.map(jnp.asarray, metrics)
+    return progress._replace(state=state, feed=feed, step=progress.step + 1), jax.tree.map(jnp.asarray, metrics)
 
 
 def fit(key, learner, hyper, source, steps: int, *, start=None, every=None, report=lambda key, state: {}):

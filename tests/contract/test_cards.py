@@ -20,8 +20,8 @@ def test_the_card_is_complete_and_its_file_cites(card):
     assert card.kind == "plan" or not card.online
     places = card.numbers(), card.structure(), card.preparation(), card.collection()
     names = [name for place in places for name in place]
-    both = set(card.structure()) & set(card.collection())
-    assert both <= {"repeat"}, "learner and source share the updates of a draw, nothing else"
+    both = set(card.structure()) & {*card.collection(), *card.preparation()}
+    assert both <= {"repeat", "envs", "length", "window"}, "learner and data share the size of a draw, nothing else"
     assert len(names) - len(both) == len(set(names)) and "batch" not in names
 
 

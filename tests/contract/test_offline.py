@@ -20,6 +20,17 @@ CARDS = [card for card in registry.cards().values() if card.kind == "offline"]
 CASES = [(card, kind) for card in CARDS for kind in card.actions]
 
 
+def source_of(card, dataset):
+    """Where a card learns from: its own source, else even draws of steps."""
+    return card.collect(dataset, ROWS) if card.collect else logged(dataset, samplers.uniform(ROWS))
+
+
+def drawn(card, spec):
+    """A batch as the card's own source gives it."""
+    source = source_of(card, Dataset(batch_of(spec, rows=40), jnp.full((40,), 39)))
+    return source.next(jax.random.key(0), source.init(jax.random.key(0)), None)[1]
+
+
 class Learner:
     """A small instance of a card, its first state and a jitted update."""
 
@@ -27,7 +38,7 @@ class Learner:
         self.card, self.spec = card, spec_of(kind)
         structure = {name: value for name, value in SMALL.items() if name in card.structure()}
         self.algo, self.hyper = card.make(self.spec, **structure), card.hyper()
-        self.batch = batch_of(self.spec)
+        self.batch = drawn(card, self.spec) if card.collect else batch_of(self.spec)
         self.update = jax.jit(self.algo.update)
         self.state = jax.jit(self.algo.init)(jax.random.key(0), self.hyper)
 
@@ -153,7 +164,8 @@ def test_weight_two_is_the_row_twice(learner):
         weight = learner.batch._replace(weight=jnp.full(ROWS, 2.0))
         assert not same(learner.after(learner.hyper, batch=weight).opt, learner.after(learner.hyper).opt)
         return
-    twice = jax.tree.map(lambda x: jnp.concatenate([x, x[:1]]), learner.batch)
+    rows = lambda x: jnp.concatenate([x, x[:1]]) if x.shape[:1] == (ROWS,) else x
+    twice = jax.tree.map(rows, learner.batch)
     weight = jnp.ones(ROWS).at[0].set(2.0) * ROWS / (ROWS + 1)
     left = learner.after(learner.hyper, batch=learner.batch._replace(weight=weight))
     assert close(left.params, learner.after(learner.hyper, batch=twice).params, atol=1e-5)
@@ -165,9 +177,9 @@ def test_needs_names_every_extra_that_is_read(learner):
 
         def __getitem__(self, name):
             self.read.add(name)
-            return jnp.zeros(ROWS)
+            return super().__getitem__(name)
 
-    extras = Extras()
+    extras = Extras(learner.batch.extras)
     learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch._replace(extras=extras))
     assert extras.read == set(learner.card.needs)
 
@@ -178,8 +190,8 @@ def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
 
     @jax.jit
     def go(progress, n):
-        source = logged(dataset, samplers.uniform(ROWS))
+        source = source_of(learner.card, dataset)
         return advance(jax.random.key(4), learner.algo, learner.hyper, source, progress, n)[0]
 
-    start = begin(jax.random.key(4), learner.algo, learner.hyper, logged(dataset, samplers.uniform(ROWS)))
+    start = begin(jax.random.key(4), learner.algo, learner.hyper, source_of(learner.card, dataset))
     assert same(go(go(start, 3), 4), go(start, 7))

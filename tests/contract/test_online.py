@@ -14,7 +14,10 @@ from jaxrl.envs import suites
 from jaxrl.train.fit import advance, begin
 from tests.contract.made_up import ROWS, batch_of, close, same, shape_of, spec_of
 
-SMALL = {"width": 8, "depth": 1, "passes": 2, "minibatches": 2, "critics": 3, "repeat": 2, "atoms": 5, "quantiles": 4}
+SMALL = {
+    "width": 8, "depth": 1, "passes": 2, "minibatches": 2, "critics": 3, "repeat": 2, "atoms": 5, "quantiles": 4,
+    "envs": 2, "length": ROWS // 2, "chunks": 1, "behaviour_passes": 2, "behaviour_minibatches": 2,
+}  # fmt: skip
 GATHER = {"envs": 2, "length": 4, "capacity": 40, "warmup": 16}
 WORLDS = {"continuous": "ProbeAction-v0", "discrete": "ProbeClass-v0"}
 CARDS = [card for card in registry.cards().values() if card.kind == "online"]
@@ -158,7 +161,7 @@ def test_density_is_that_of_the_exploring_policy(learner):
 def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
     env = suites.environment(WORLDS["discrete" if learner.spec.discrete else "continuous"])
     card = learner.card
-    algo = card.make(env.spec, **chosen(SMALL, card.structure()))
+    algo = card.make(env.spec, **chosen(SMALL | GATHER, card.structure()))
     source = card.collect(env, *((ROWS,) if card.batch else ()), **chosen(GATHER, card.collection()))
     go = jax.jit(lambda progress, n: advance(jax.random.key(4), algo, learner.hyper, source, progress, n)[0])
     start = jax.jit(lambda: begin(jax.random.key(4), algo, learner.hyper, source))()

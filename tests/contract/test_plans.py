@@ -18,6 +18,8 @@ PLANS = [card for card in registry.cards().values() if card.kind == "plan"]
 SMALL = {
     "width": 8, "depth": 1, "critics": 3, "samples": 2, "members": 2, "elites": 1, "warmup": 16, "capacity": 64,
     "levels": 4, "blocks": 1, "made": 64, "starts": 16, "kept": 2, "every": 2, "window": 4, "lifetime": 2, "horizon": 2,
+    "generator_width": 8, "inverse_width": 8, "inverse_batch": 16, "anchor_width": 8, "rank": 4, "residual_width": 8,
+    "choices": 2, "length": 8, "passes": 1, "minibatches": 2,
 }  # fmt: skip
 """Keywords that make a plan small; those that end in `_updates` become 2."""
 
@@ -34,8 +36,8 @@ def small(card):
 def plan(request):
     """(card, its phases when small, what they are given, two members)."""
     card = request.param
-    task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1")
-    ready = card.prepare(task)
+    task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1", card.needs)
+    ready = card.prepare(task, **settings(card, small(card), 8).preparation)
     stages = phases(card, ready.env._replace(params=()), 8, small(card), {})
     keys = jax.random.split(jax.random.key(0), 2)
     return card, stages, Given(ready.dataset, ready.env.params), keys, records.stack(*[card.hyper()] * 2)
@@ -78,7 +80,7 @@ def test_the_same_keys_give_the_same_run_and_stretches_do_not_matter(plan):
 
 def test_trains_through_the_public_call(plan):
     card, *_ = plan
-    task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1")
+    task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1", card.needs)
     result = jaxrl.sweep(card.name, task, seeds=2, updates=2, evaluate_every=1, episodes=1, batch=8, **small(card))
     assert np.isfinite(result.returns).all()
     assert list(result.updates) == ([0, 1, 2] if card.online else [1, 2])

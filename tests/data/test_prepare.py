@@ -8,7 +8,7 @@ import pytest
 from jaxrl import registry
 from jaxrl.core.check import InputError
 from jaxrl.core.types import HostEnv, Task
-from jaxrl.data import dataset, prepare, samplers, scaling, transforms
+from jaxrl.data import dataset, prepare, samplers, scaling, transforms, weighting
 from jaxrl.envs import suites
 from tests import made
 
@@ -198,7 +198,8 @@ def test_uniform_draws_every_step_and_follows_its_key():
 def test_weighted_draws_in_proportion_and_counts_each_draw_once():
     data = logged(episodes=1, length=4)
     steps = data.steps._replace(reward=jnp.arange(4.0), weight=jnp.array([0.0, 1.0, 3.0, 0.0]))
-    batch = samplers.weighted(800)(jax.random.key(0), data._replace(steps=steps))
+    batch = samplers.weighted(800)(jax.random.key(0), weighting.with_table(data._replace(steps=steps)))
+    assert batch.extras == {}
     counts = np.bincount(np.asarray(batch.reward, int), minlength=4)
     assert counts[0] == counts[3] == 0 and abs(counts[2] / counts[1] - 3) < 0.6
     assert bool((batch.weight == 1).all())

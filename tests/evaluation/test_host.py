@@ -136,3 +136,31 @@ def test_wrong_sizes_are_refused():
         host.evaluate(pendulum(), lambda obs: np.zeros((1, 1, 2)), [0], 1)
     with pytest.raises(InputError, match="episodes is 0"):
         host.evaluate(pendulum(), feedback, [0], 0)
+
+
+def test_policies_that_remember_are_told_the_rewards_of_their_last_steps():
+    """The sum of what they were told is the return less the last reward, and their memory starts anew each time."""
+    told = []
+
+    def act(obs, reward, memory):
+        told.append(reward.copy())
+        return feedback(obs), memory + 1
+
+    starts = []
+    env = pendulum()
+    short = env._replace(spec=env.spec._replace(horizon=5))
+    player = host.Player(lambda: starts.append(1) or np.zeros((2, 3)), act)
+    got = host.rollouts(short, player, [0, 1], 3)
+    assert len(starts) == 1 and len(told) == 5 and (told[0] == 0).all() and told[1].shape == (2, 3)
+    one_less = host.evaluate(env._replace(spec=env.spec._replace(horizon=4)), feedback, [0, 1], 3)
+    np.testing.assert_allclose(np.sum(told, 0), one_less, rtol=1e-5)
+    assert (got.returns < one_less).all()
+
+
+def test_an_observation_may_grow_before_the_policy_sees_it():
+    """As where a goal is shown beside it; the spec counts what the policy sees."""
+    env = pendulum(observe=lambda obs: np.concatenate([obs, 0 * obs], -1))
+    longer = env._replace(spec=env.spec._replace(obs=6, horizon=3))
+    assert host.evaluate(longer, feedback, [0], 2).shape == (1, 2)
+    with pytest.raises(InputError, match="spec says"):
+        host.evaluate(env, feedback, [0], 2)

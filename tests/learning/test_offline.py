@@ -25,6 +25,9 @@ SETTINGS = {
     "rebrac": {**FAST, "actor_bc": 0.05},
     "awac": FAST,
     "iql": {**FAST, "value_lr": 1e-3, "return_range": 0.0},
+    "riql": {**FAST, "value_lr": 1e-3},
+    "prdc": FAST,
+    "a2pr": {**FAST, "value_lr": 1e-3, "vae_width": 64},
     "cql": {"critic_lr": 1e-3, "actor_lr": 3e-4, "conservatism": 1.0, "samples": 4},
     "cql_lagrange": {"critic_lr": 1e-3, "actor_lr": 3e-4, "gap": 5.0, "samples": 4},
     "sac_n": {"critic_lr": 1e-3, "actor_lr": 3e-4, "critics": 5},
@@ -46,6 +49,9 @@ THRESHOLDS = {
     "rebrac": 43.2,  # 79.4 - 3 x 12.0
     "awac": 98.4,  # 100.1 - 3 x 0.6
     "iql": 74.5,  # 87.6 - 3 x 4.4
+    "riql": 62.5,  # 85.2 - 3 x 7.5
+    "prdc": 32.7,  # 66.9 - 3 x 11.4
+    "a2pr": 47.9,  # 76.8 - 3 x 9.6
     "cql": 84.5,  # 94.3 - 3 x 3.3
     "cql_lagrange": 61.1,  # 78.1 - 3 x 5.7
     "sac_n": 43.0,  # 66.9 - 3 x 7.9

@@ -43,9 +43,10 @@ def cql(
 
 
 def soft(chosen: Recipe, spec: Spec, others={}, **structure) -> Algorithm:
-    """SAC with a conservative recipe and CORL's initialisation."""
+    """SAC with a conservative recipe, and CORL's initialisation unless options of the networks are given."""
     options = orthogonal(2**0.5)
-    return sac.soft_actor_critic(spec, chosen, others, actor_options=options, critic_options=options, **structure)
+    structure = {"actor_options": options, "critic_options": options, **structure}
+    return sac.soft_actor_critic(spec, chosen, others, **structure)
 
 
 PAPER = Paper(

@@ -5,6 +5,10 @@ decay of the actor's rate, returns rescaled to a range of 1000. Discrete actions
 softmax actor and a Q of the chosen action.
 """
 
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from jaxrl.compose.learn import Part, learn
@@ -12,6 +16,7 @@ from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Spec, reactive
 from jaxrl.data import prepare
+from jaxrl.losses.distance import squared
 from jaxrl.losses.policy import advantage_weight
 from jaxrl.losses.value import expectile, td_target
 from jaxrl.networks import critics as values
@@ -39,29 +44,48 @@ def cosine_rate(hyper, count):
     return hyper.actor_lr * 0.5 * (1 + jnp.cos(jnp.pi * share))
 
 
+class Choices(NamedTuple):
+    """What IQL's relatives change.
+
+    together: (hyper, q [E, B]) -> the value [B] that the critics stand for together.
+    critic: (hyper, gaps [E, B] of the critics to their target) -> losses [B]. bound: (hyper, target [B]) -> target.
+    """
+
+    together: Callable = lambda hyper, q: q.min(0)
+    critic: Callable = lambda hyper, gap: jnp.square(gap).sum(0)
+    bound: Callable = lambda hyper, target: target
+
+
 def iql(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2) -> Algorithm:
     """Gaussian (or softmax) actor, one value network, twin critics."""
+    pi = (heads.categorical if spec.discrete else heads.gaussian)(spec, width=width, depth=depth)
+    return of(Choices(), spec, pi, width=width, depth=depth, critics=critics)
+
+
+def of(choices: Choices, spec: Spec, pi: heads.Head, *, width: int, depth: int, critics: int) -> Algorithm:
+    """The skeleton: value network, actor, critics. An actor without a density clones by squared distance, summed."""
     q = values.q(spec, width=width, depth=depth, members=critics)
     v = values.v(spec, width=width, depth=depth)
-    pi = (heads.categorical if spec.discrete else heads.gaussian)(spec, width=width, depth=depth)
+    likeness = pi.log_prob or (lambda params, obs, action: -squared(pi.mode(params, obs), action))
 
-    def gap(value_params, state, batch):
-        """Smallest target Q of the logged action over the state's value; [B]."""
-        return q.apply(state.target["critic"], batch.obs, batch.action).min(0) - v.apply(value_params, batch.obs)
+    def gap(value_params, state, hyper, batch):
+        """The target critics' value of the logged action over the state's value; [B]."""
+        logged = choices.together(hyper, q.apply(state.target["critic"], batch.obs, batch.action))
+        return logged - v.apply(value_params, batch.obs)
 
     def value_loss(params, state, hyper, batch, key):
-        return expectile(gap(params, state, batch), hyper.expectile), {}
+        return expectile(gap(params, state, hyper, batch), hyper.expectile), {}
 
     def actor_loss(params, state, hyper, batch, key):
-        advantage = gap(state.params["value"], state, batch)
+        advantage = gap(state.params["value"], state, hyper, batch)
         weight = advantage_weight(advantage, hyper.inverse_temperature, hyper.weight_clip)
-        return -weight * pi.log_prob(params, batch.obs, batch.action), {}
+        return -weight * likeness(params, batch.obs, batch.action), {}
 
     def critic_loss(params, state, hyper, batch, key):
         ahead = v.apply(state.params["value"], batch.next_obs)
-        target = td_target(batch.reward, hyper.discount, batch.terminated, ahead)
+        target = choices.bound(hyper, td_target(batch.reward, hyper.discount, batch.terminated, ahead))
         logged = q.apply(params, batch.obs, batch.action)
-        return jnp.square(logged - target[None]).sum(0), {"q": logged.mean()}
+        return choices.critic(hyper, logged - target[None]), {"q": logged.mean()}
 
     init, update = learn(
         {
@@ -72,10 +96,8 @@ def iql(spec: Spec, *, width: int = 256, depth: int = 2, critics: int = 2) -> Al
     )
 
     def policy(hyper, state):
-        def log_prob(obs, action):
-            return pi.log_prob(state.params["actor"], obs, action)
-
-        return reactive(lambda key, obs: pi.mode(state.params["actor"], obs), log_prob)
+        density = functools.partial(pi.log_prob, state.params["actor"]) if pi.log_prob else None
+        return reactive(lambda key, obs: pi.mode(state.params["actor"], obs), density)
 
     def explore(hyper, state):
         return reactive(lambda key, obs: pi.propose(state.params["actor"], key, obs)[0], policy(hyper, state).log_prob)

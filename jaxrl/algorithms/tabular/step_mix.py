@@ -1,6 +1,8 @@
-"""Exploration that is never worse than a given share of a baseline: StepMix and EpsMix in finite-horizon processes.
+"""StepMix and EpsMix (arXiv:2306.06265): exploration that is never worse than a given share of a baseline.
 
-Optimism is UCBVI with Bernstein bonuses (at a threshold of minus infinity the plain algorithm is what is left).
+Processes have a finite horizon and tables for each step. Optimism is UCBVI with Bernstein bonuses (at a threshold of
+minus infinity the plain algorithm is what is left).
+
 Departures: the width of the confidence bounds has a factor `scale` (1 is the paper's, which needs about 600 visits of
 a step's state and action before its bound says anything at H = 3); rewards are known, as in the paper's analysis.
 """
@@ -169,7 +171,7 @@ CARD = Procedure(
     "tabular",
     (step_mix, mixture, bounds, family, value, softened, random_process),
     Paper(
-        "arXiv:2302.04375",
+        "arXiv:2306.06265",
         "Near-optimal Conservative Exploration in Reinforcement Learning under Episode-wise Constraints",
         "Li, Donghao and Huang, Ruiquan and Shen, Cong and Yang, Jing",
         2023,

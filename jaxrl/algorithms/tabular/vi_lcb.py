@@ -1,4 +1,4 @@
-"""Pessimism by lower confidence bounds in bandits, contextual bandits and discounted processes.
+"""Pessimism by lower confidence bounds in bandits, contextual bandits and discounted processes (arXiv:2103.12021).
 
 Departures: value iteration uses all data in every backup, where the paper splits them into one fold for each backup
 (its proof needs independence, the behaviour does not); the bonus has one factor c in place of the paper's constants

@@ -1,0 +1,1 @@
+"""Learners that imagine steps in a model of the environment."""

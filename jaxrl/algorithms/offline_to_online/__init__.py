@@ -1,0 +1,1 @@
+"""Learners that have logged data and may go on in the environment."""

@@ -1,0 +1,1 @@
+"""Policies that hold up when the world differs from training, and the means to show it."""

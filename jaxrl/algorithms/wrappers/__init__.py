@@ -1,0 +1,1 @@
+"""Published changes to other cards: `WRAPPER+CARD`."""

@@ -1,5 +1,7 @@
 """Promises that every plan keeps, in every phase. The list is the registry's."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,15 +34,21 @@ def small(card):
     }
 
 
-@pytest.fixture(params=PLANS, ids=lambda card: card.name)
-def plan(request):
-    """(card, its phases when small, what they are given, two members)."""
-    card = request.param
+@functools.cache
+def case(name):
+    """(card, its phases when small, their programs, what they are given, two members), compiled once for all tests."""
+    card = registry.card(name)
     task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1", card.needs)
     ready = card.prepare(task, **settings(card, small(card), 8).preparation)
     stages = phases(card, ready.env._replace(params=()), 8, small(card), {})
     keys = jax.random.split(jax.random.key(0), 2)
-    return card, stages, Given(ready.dataset, ready.env.params), keys, records.stack(*[card.hyper()] * 2)
+    members = keys, records.stack(*[card.hyper()] * 2)
+    return card, stages, [program(phase) for phase in stages], Given(ready.dataset, ready.env.params), *members
+
+
+@pytest.fixture(params=PLANS, ids=lambda card: card.name)
+def plan(request):
+    return case(request.param.name)
 
 
 def test_the_last_phase_takes_the_runs_updates_and_trains_an_algorithm(plan):
@@ -59,8 +67,7 @@ def test_a_source_computes_nothing_and_tells_its_cost(plan):
 
 
 def test_trains_and_stays_finite_with_two_members(plan):
-    _, stages, given, keys, hypers = plan
-    programs = [program(phase) for phase in stages]
+    _, stages, programs, given, keys, hypers = plan
     first, last = (
         jax.device_get(s._replace(progress=s.progress.state)) for s in drive(programs, keys, hypers, given, [1, 3])
     )
@@ -71,8 +78,7 @@ def test_trains_and_stays_finite_with_two_members(plan):
 
 
 def test_the_same_keys_give_the_same_run_and_stretches_do_not_matter(plan):
-    _, stages, given, keys, hypers = plan
-    programs = [program(phase) for phase in stages]
+    _, _, programs, given, keys, hypers = plan
     whole = [jax.device_get(s.state) for s in drive(programs, keys, hypers, given, [4])][-1]
     cut = [jax.device_get(s.state) for s in drive(programs, keys, hypers, given, [1, 4])][-1]
     assert same(whole, cut)

@@ -68,7 +68,7 @@ bench: setup ## run a suite and print its leaderboard (SUITE= UPDATES= SEEDS= OU
 	@$(BIN)/jaxrl bench $(SUITE) $(RUN_FLAGS)
 
 speed: setup ## updates per second, against the yardstick where JAXRL_YARDSTICKS is set
-	@set -e; for file in benchmarks/speed/*.py; do $(BIN)/python "$$file" $(ARGS); done
+	@set -e; for file in benchmarks/speed/*.py; do $(BIN)/python -m "benchmarks.speed.$$(basename "$$file" .py)" $(ARGS); done
 
 data: setup ## build the embedded datasets, or the one named by ID=
 	@$(BIN)/jaxrl data build $(or $(ID),all) $(ARGS)

@@ -18,11 +18,16 @@ from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.types import Env, Policy, Reference, Spec
 from jaxrl.data import export, local
 from jaxrl.data.dataset import Arrays
-from jaxrl.envs import maze, scripted, suites
+from jaxrl.envs import bandits, maze, scripted, suites
 from jaxrl.envs.adapters import gymnasium as adapter
 
 QUALITIES = ("random", "medium", "medium-replay", "expert")
-KINDS = {"random": tuple(suites.MAKERS), "swing_up": ("Pendulum-v1",), "waypoint": tuple(maze.LAYOUTS)}
+KINDS = {
+    "random": tuple(suites.MAKERS),
+    "swing_up": ("Pendulum-v1",),
+    "waypoint": tuple(maze.LAYOUTS),
+    "thompson": ("Bandits-v0",),
+}
 """Kind of behaviour -> environments it knows."""
 
 
@@ -123,6 +128,8 @@ def policy(spec: Spec, numbers: Numbers) -> Policy:
         base = scripted.swing_up(numbers.strength)
     elif spec.name in KINDS["waypoint"]:
         base = scripted.waypoint(spec.name, numbers.strength, numbers.aim, numbers.leave)
+    elif spec.name in KINDS["thompson"]:
+        base = bandits.thompson(spec.action)
     else:
         base = scripted.random(spec)
     return scripted.noisy(base, spec, numbers.epsilon, numbers.sigma, numbers.hold)

@@ -14,9 +14,11 @@ from jaxrl.data.dataset import check, episode_returns, fingerprint, from_arrays
 FAMILIES = ("pendulum", "pointmaze-umaze", "pointmaze-medium", "pointmaze-large")
 
 
-def test_four_families_of_four_qualities():
+def test_four_families_of_four_qualities_and_bandits():
     found = forge.recipes()
-    assert set(found) == {f"embedded/{family}-{quality}-v0" for family in FAMILIES for quality in forge.QUALITIES}
+    bandits = {"embedded/bandits-random-v0", "embedded/bandits-expert-v0"}
+    ids = {f"embedded/{family}-{quality}-v0" for family in FAMILIES for quality in forge.QUALITIES}
+    assert set(found) == ids | bandits
     for family in FAMILIES:
         of_family = [r for name, r in found.items() if name in {f"embedded/{family}-{q}-v0" for q in forge.QUALITIES}]
         assert len({(r.environment, r.steps, r.seed, r.reference_episodes) for r in of_family}) == 1

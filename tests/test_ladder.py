@@ -63,6 +63,7 @@ def infos(folder: Path, name: str) -> np.ndarray:
     return np.concatenate([one.infos[name] for one in minari.MinariDataset(folder / "data").iterate_episodes()])
 
 
+@pytest.mark.slow
 def test_six_rungs_with_densities_references_and_provenance(made):
     folders = ladder.build(made(), report=lambda text: None)
     assert [folder.name for folder in folders] == [f"probe-{quality}-v0" for quality in ladder.QUALITIES]
@@ -90,6 +91,7 @@ def test_densities_are_those_of_the_policy_that_acted(made):
     assert np.ptp(logged.log_prob) > 0.1
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(made, tmp_path):
     recipe = made("env_steps = 600", "env_steps = 4000")
     once = {folder.name: (folder / "data" / "main_data.hdf5").read_bytes() for folder in quiet(recipe)}
@@ -115,6 +117,7 @@ def quiet(recipe):
     return ladder.build(recipe, report=lambda text: None)
 
 
+@pytest.mark.slow
 def test_cards_without_replay_mix_their_snapshots(made):
     settings = GOOD[GOOD.index("width") : GOOD.index("\n[acc")]
     recipe = made(settings, "envs = 4\nlength = 20\npasses = 2\nminibatches = 2\n")

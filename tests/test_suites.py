@@ -54,7 +54,10 @@ def written(tmp_path):
 
 def test_suites_are_those_that_the_makefile_promises():
     domains = [f"d4rl-{domain}" for domain in ("adroit", "antmaze", "kitchen", "mujoco", "pointmaze")]
-    assert suites.names() == sorted([*domains, "external", "quick", "online-quick", "online-mujoco", "trained"])
+    shapes = ("offline-variants", "robust", "generative", "model-based", "offline-to-online")
+    sizes = [f"{shape}{size}" for shape in shapes for size in ("", "-full")]
+    own = ["external", "quick", "online-quick", "online-mujoco", "in-context", "trained"]
+    assert suites.names() == sorted([*domains, *sizes, *own])
 
 
 @pytest.mark.parametrize("name", suites.names())
@@ -65,8 +68,8 @@ def test_every_suite_reads(name):
     left_out = [pair for pair in product(suite.cards, suite.tasks) if pair not in pairs]
     assert len(jobs) == len(pairs) == len(suite.tasks) * len(suite.cards) - len(left_out) > 0
     assert bool(left_out) == bool(suite.without) and all(job.updates > 0 for job in jobs)
-    assert set(suite.cards) <= registry.cards().keys()
-    assert all(ID.fullmatch(task) for task in suite.tasks) or name.startswith("online")
+    assert all(registry.card(card).name == card for card in suite.cards)
+    assert all(ID.fullmatch(task.split("+")[0]) for task in suite.tasks) or name.startswith("online")
     assert suites.remarks(name) == list(suite.notes)
     assert all(note and "\n" not in note and note == note.strip() for note in suite.notes)
 

@@ -1,4 +1,4 @@
-"""Updates per second of every card, and composed TD3+BC against a straight-line yardstick, in one process.
+"""Updates per second of every offline card, and composed TD3+BC against a straight-line yardstick, in one process.
 
     python benchmarks/speed/updates.py [--updates 200] [--seeds 1 4] [--cards td3_bc ...] [--repeats 5]
 
@@ -62,8 +62,10 @@ class Ours:
 
     def __init__(self, card, kind: str, seeds: int, data: Dataset, batch: int | None = None):
         self.algorithm = card.make(SPECS[kind])
-        sampler = samplers.uniform(batch or card.batch)
-        self.program = program(Phase(card.name, self.algorithm, lambda rows, stock: logged(rows, sampler)))
+        size = batch or card.batch
+        collect = card.collect or (lambda rows, size: logged(rows, samplers.uniform(size)))
+        self.collect = lambda rows: collect(rows, size)
+        self.program = program(Phase(card.name, self.algorithm, lambda rows, stock: self.collect(rows)))
         self.keys = jax.random.split(jax.random.key(1), seeds)
         self.hypers = records.stack(*[card.hyper()] * seeds)
         self.data = data
@@ -77,7 +79,8 @@ class Ours:
         """Floating point operations of one update of all seeds, as the compiler counts its own matrix products."""
         state = jax.tree.map(lambda x: x[0] if x.ndim else x, self.progress.state)
         hyper = jax.tree.map(lambda x: x[0], self.hypers)
-        batch = jax.tree.map(lambda x: x[:256], self.data.steps)
+        source = self.collect(self.data)
+        _, batch = source.next(jax.random.key(0), source.init(jax.random.key(0)), None)
         counted = jax.jit(self.algorithm.update).lower(jax.random.key(0), hyper, state, batch).compile().cost_analysis()
         return float((counted[0] if isinstance(counted, list) else counted)["flops"]) * len(self.keys)
 
@@ -163,10 +166,11 @@ def card_line(name: str, kind: str, updates: int, repeats: int, peak: float) -> 
 
 
 def main() -> None:
+    offline = sorted(name for name, card in registry.cards().items() if card.kind == "offline")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--updates", type=int, default=200, help="of the comparison; a card's line takes a quarter")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--cards", nargs="*", default=sorted(registry.cards()))
+    parser.add_argument("--cards", nargs="*", default=offline)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     peak = matrix_rate()

@@ -7,11 +7,28 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl.compose.learn import Part, learn
+from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Generator
 from jaxrl.losses.diffusion import Noise, denoising_loss, heun, preconditioned
 from jaxrl.networks.basic import Network
 
 PART = "denoiser"
+
+
+@hyper
+class Numbers:
+    """What a record has to have beside the learner's numbers, for a generator.
+
+    average_rate: last step of the parameters' average. churn, churn_low, churn_high, churn_noise: the sampler's fresh
+    noise, the levels between which it is added, and its inflation (EDM, arXiv:2206.00364, algorithm 2).
+    """
+
+    generator_lr: float = 3e-4
+    average_rate: float = 0.005
+    churn: float = 80.0
+    churn_low: float = 0.05
+    churn_high: float = 50.0
+    churn_noise: float = 1.003
 
 
 def cosine(rate, count, updates: int):
@@ -40,7 +57,7 @@ def diffusion(
 
     network: apply(params, x [B, *shape], level [B]) -> [B, *shape]. updates: of the whole training. levels: steps of
     the sampler, which uses the parameters' average over time, moved on every `average_every`-th update.
-    Needs `generator_lr average_rate churn churn_low churn_high churn_noise` in the record.
+    Needs `Numbers` in the record.
     """
 
     def loss(params, state, hyper, batch, key):

@@ -7,11 +7,24 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl.compose import generator, guidance
+from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Generator, Phase, Policy, Scaler, Spec
 from jaxrl.losses.diffusion import Noise, heun
 from jaxrl.networks.basic import Network
 
 NOISE = Noise()
+
+
+@hyper
+class Numbers(generator.Numbers):
+    """The generator's numbers and those of guidance.
+
+    guidance: lambda of the paper. guidance_cosine: hump of the released rule's schedule.
+    """
+
+    generator_lr: float = 2e-3
+    guidance: float = 1.0
+    guidance_cosine: float = 0.3
 
 
 class Model(NamedTuple):
@@ -68,7 +81,7 @@ def made(
 ):  # fmt: skip
     """`count` scaled windows [count, window, D], `chunk` at a time, guided by the policy where one is given.
 
-    Needs `guidance guidance_cosine churn churn_low churn_high churn_noise` in the record.
+    Needs `Numbers` in the record.
     """
     denoise = generator.denoiser(model.network, NOISE, params)
     guiding = guide(hyper, denoise, model.levels, guidance.target(policy, scaler, spec), rule) if policy else {}

@@ -42,6 +42,12 @@ def starting(dataset: Dataset, start, length: int) -> Places:
     return ending(dataset, end, length, start)
 
 
+def moved_back(dataset: Dataset, start, length: int):
+    """Starts [B] of windows of `length` rows, moved back where the episode would end before and is long enough."""
+    first, last = first_of(dataset, start), dataset.last[start]
+    return jnp.clip(start, first, jnp.maximum(first, last - length + 1))
+
+
 def to_go(dataset: Dataset):
     """Undiscounted return from each step to its episode's end, [steps]."""
     count = dataset.last.shape[0]

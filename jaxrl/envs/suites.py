@@ -5,7 +5,7 @@ from functools import partial
 
 from jaxrl.core.check import known
 from jaxrl.core.types import Env
-from jaxrl.envs import control, maze, small, tabular
+from jaxrl.envs import bandits, control, maze, small, tabular
 from jaxrl.envs.adapters import prefixed
 from jaxrl.envs.mujoco.tasks import TASKS
 
@@ -17,6 +17,7 @@ MAKERS: dict[str, Callable[[], Env]] = {
     "PointMass-v0": small.point_mass,
     "LQR-v0": small.linear_quadratic,
     "Bandit-v0": small.bandit,
+    "Bandits-v0": bandits.bandits,
     "ProbeConstant-v0": small.constant,
     "ProbeObservation-v0": small.by_observation,
     "ProbeTwoStep-v0": small.two_step,

@@ -102,9 +102,9 @@ class Steps(nn.Module):
 
 
 class Context(nn.Module):
-    """One token a step after a query token, and an output at each; no token knows its place.
+    """One token a step, and an output at each; no token knows its place.
 
-    tokens: [..., T, F], the query's first -> [..., T, outputs].
+    tokens: [..., T, F]; seen: [..., T], the tokens that are there -> [..., T, outputs].
     """
 
     width: int
@@ -114,9 +114,9 @@ class Context(nn.Module):
     weights: Callable = softmax_weights
 
     @nn.compact
-    def __call__(self, tokens, drop):
+    def __call__(self, tokens, seen, drop):
         x = nn.Dense(self.width)(tokens)
-        x = Trunk(self.blocks, self.heads, self.weights)(x, jnp.ones(tokens.shape[:-1], bool), drop)
+        x = Trunk(self.blocks, self.heads, self.weights)(x, seen, drop)
         return nn.Dense(self.outputs)(x)
 
 
@@ -141,10 +141,16 @@ def steps(spec: Spec, *, width: int = 128, blocks: int = 3, heads: int = 1) -> N
 
 
 def context(inputs: int, outputs: int, *, width: int = 32, blocks: int = 4, heads: int = 1, **options) -> Network:
-    """Outputs at every prefix of a context: apply(params, tokens [..., T, inputs]) -> [..., T, outputs]."""
+    """Outputs at every prefix of a context: apply(params, tokens [..., T, inputs], seen=all [..., T]) -> [..., T,
+    outputs]."""
     module = Context(width, blocks, heads, outputs, **options)
     drop = Dropper(0.0, None)
-    return Network(
-        lambda key: module.init(key, jnp.zeros((1, 1, inputs)), drop)["params"],
-        lambda params, tokens: module.apply({"params": params}, tokens, drop),
-    )
+
+    def apply(params, tokens, seen=None):
+        seen = jnp.ones(tokens.shape[:-1], bool) if seen is None else seen
+        return module.apply({"params": params}, tokens, seen, drop)
+
+    def init(key):
+        return module.init(key, jnp.zeros((1, 1, inputs)), jnp.ones((1, 1), bool), drop)["params"]
+
+    return Network(init, apply)

@@ -74,6 +74,7 @@ def test_jit_changes_nothing(learner):
     assert close(plain.params, learner.after(learner.hyper, calls=1).params, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_maps_over_seeds_and_hypers(learner):
     def run(key, hyper):
         state = learner.algo.init(key, hyper)

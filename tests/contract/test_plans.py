@@ -84,6 +84,7 @@ def test_the_same_keys_give_the_same_run_and_stretches_do_not_matter(plan):
     assert same(whole, cut)
 
 
+@pytest.mark.slow
 def test_trains_through_the_public_call(plan):
     card, *_ = plan
     task = made.task("Pendulum-v1" if "continuous" in card.actions else "CartPole-v1", card.needs)

@@ -36,6 +36,7 @@ def assert_same(a, b, parts=("actor", "critic")):
         assert close(a.params[name], b.params[name], rtol=2e-6, atol=1e-8), name
 
 
+@pytest.mark.slow
 def test_redq_with_two_critics_both_counted_and_one_update_is_sac():
     """But for the actor, which follows the mean of the critics and not the smaller."""
     one = redq.redq(SPEC, critics=2, subset=2, repeat=1, **SMALL)

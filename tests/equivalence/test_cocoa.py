@@ -17,6 +17,9 @@ from jaxrl.sources import backward
 from tests import made
 from tests.contract.test_plans import small
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("made up", 3, 2, 10)
 
 

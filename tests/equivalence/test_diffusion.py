@@ -20,6 +20,9 @@ from jaxrl.losses.diffusion import Noise, along, denoising_loss, heun, loss_weig
 from jaxrl.networks.denoiser import residual_denoiser
 from tests import made
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks" / "speed" / "diffusion.py"
 NOISE = Noise()
 MEAN, STD = -0.5, 0.4

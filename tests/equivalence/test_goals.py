@@ -18,6 +18,9 @@ from jaxrl.networks.basic import Network
 from jaxrl.sources.goals import goals
 from tests import made
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("made up, goals", 6, 2, 10, False, (-1.0, -1.0), (1.0, 1.0))
 
 

@@ -18,6 +18,9 @@ from jaxrl.networks import temporal
 from jaxrl.networks.basic import Network
 from tests import made
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 NOISE = Noise()
 CHURN = {"churn": 80.0, "s_min": 0.05, "s_max": 50.0, "s_noise": 1.003}
 

@@ -25,6 +25,9 @@ from jaxrl.train.fit import fit
 from tests import made
 from tests.contract.made_up import close, same
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("Pendulum-v1", 3, 1, 10, False, (-1.0,), (1.0,))
 MEANS = np.array([[[1.0, 0.0]], [[-1.0, 2.0]], [[0.0, 1.0]]], np.float32)
 VARIANCES = np.array([[[1.0, 4.0]], [[0.25, 1.0]], [[4.0, 9.0]]], np.float32)

@@ -16,6 +16,9 @@ from jaxrl.core.types import Env, Given
 from tests import made
 from tests.contract.made_up import batch_of, close, same, spec_of
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = spec_of("continuous")
 ENV = Env(SPEC, (), None, None)
 SMALL = {"width": 16, "depth": 2}

@@ -69,6 +69,7 @@ def test_sampling_error_is_below_that_of_sampling_on_policy():
     np.testing.assert_allclose(theirs, 3 / 256, rtol=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discrete", [False, True])
 def test_without_correction_or_buffer_it_is_ppo(discrete):
     spec = Spec("made-up", obs=3, action=2, horizon=9, discrete=discrete)

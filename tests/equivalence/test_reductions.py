@@ -49,6 +49,7 @@ def test_edac_without_diversity_is_sac_n():
     assert_differ(train(edac.edac(SPEC, critics=4, **SMALL), edac.Hyper()), parent)
 
 
+@pytest.mark.slow
 def test_cql_without_conservatism_is_sac_with_a_backup_without_entropy():
     recipe = sac_n.RECIPE._replace(backup=(terms.pessimistic,))
     parent = train(cql.soft(recipe, SPEC, critics=2, **SMALL), sac_n.Hyper(actor_lr=3e-5))
@@ -56,6 +57,7 @@ def test_cql_without_conservatism_is_sac_with_a_backup_without_entropy():
     assert_differ(train(cql.cql(SPEC, **SMALL), cql.Hyper()), parent)
 
 
+@pytest.mark.slow
 def test_lagrange_with_a_fixed_multiplier_of_one_is_cql():
     parent = train(cql.cql(SPEC, **SMALL), cql.Hyper(conservatism=5.0, actor_lr=1e-4))
     child = cql_lagrange.cql_lagrange(SPEC, **SMALL)
@@ -127,6 +129,7 @@ def assert_near(a, b):
         np.testing.assert_allclose(x, y, rtol=2e-5, atol=2e-7)
 
 
+@pytest.mark.slow
 def test_awac_is_its_straight_line_form():
     """One update of critics, then of the actor, written out. The next and the fresh action are found by their keys."""
     hyper, batch = awac.Hyper(), batch_of(3)

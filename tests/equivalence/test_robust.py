@@ -17,6 +17,9 @@ from jaxrl.networks import critics as values
 from jaxrl.networks.basic import Network
 from jaxrl.networks.vae import Autoencoder, action_vae
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("made up", 3, 2, 10, False, (-1.0, -1.0), (1.0, 1.0))
 SMALL = {"width": 16, "depth": 2}
 

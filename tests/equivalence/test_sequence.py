@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl.algorithms.sequence import dpt, dt
+from jaxrl.algorithms.sequence import ad, dpt, dt
 from jaxrl.core.check import InputError
 from jaxrl.core.types import Dataset, Spec, Timestep
+from jaxrl.data import hindsight
 from jaxrl.data import subsequences as windows
 from jaxrl.data.dataset import check, from_arrays
 from jaxrl.envs import bandits
@@ -17,6 +18,9 @@ from jaxrl.networks import transformer
 from jaxrl.sources.contexts import contexts
 from jaxrl.sources.subsequences import subsequences
 from tests import made
+
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
 
 SPECS = {
     "continuous": Spec("made up", 3, 2, 10, False, (-1.0, -1.0), (1.0, 1.0)),
@@ -280,3 +284,47 @@ def test_known_players_of_bandits():
         seen = play(player)
         assert (np.sort(np.asarray(seen.action)[:, :3], 1) == [0, 1, 2]).all() and total(seen) < 0.3 * random
     assert total(play(bandits.thompson(3))) < 0.3 * random
+
+
+def test_the_cloned_learner_plays_by_the_logits_that_it_was_taught():
+    """Fed an episode, AD's memory is the window of training that ends at each step; at temperature 0: the best."""
+    spec, window = bandits.bandits(3, 7).spec, 4
+    size = {"width": 8, "blocks": 1, "heads": 2}
+    algo = ad.learner(spec, window=window, **size)
+    state = jax.jit(algo.init)(jax.random.key(0), ad.Hyper())
+    act = jax.jit(algo.policy(ad.Hyper(temperature=0.0), state).act)
+    net = jax.jit(transformer.context(spec.obs + spec.action + 2, spec.action, **size).apply)
+    obs, reward = jax.random.normal(jax.random.key(1), (2, 7, 1)), jax.random.normal(jax.random.key(2), (2, 7))
+    memory, actions = algo.policy(ad.Hyper(), state).start(), jnp.zeros((2, 0), jnp.int32)
+    for time in range(7):
+        last = reward[:, time - 1] if time else jnp.zeros(2)
+        action, memory = act(jax.random.key(time), Timestep(obs[:, time], last, 0.0, 0.0), memory)
+        actions = jnp.concatenate([actions, action[:, None]], 1)
+        first = max(time - window + 1, 0)
+        rows = [x[:, first : time + 1] for x in (obs, actions, reward)]
+        clock = jnp.broadcast_to(jnp.arange(first, time + 1), rows[1].shape)
+        logits = net(state.params["actor"], *ad.tokens_of(spec, *rows, clock, jnp.ones(clock.shape)))[:, -1]
+        np.testing.assert_array_equal(action, logits.argmax(-1))
+
+
+def test_whole_windows_are_cut_short_by_short_episodes_alone():
+    data = logged("discrete")
+    for window, valid in ((4, 1.0), (6, 5 / 6)):
+        source = subsequences(data, 64, window=window, whole=True)
+        _, batch = jax.jit(source.next)(jax.random.key(0), source.init(jax.random.key(0)), None)
+        np.testing.assert_allclose(batch.extras["valid"].mean(1), valid, rtol=1e-6)
+        assert len(np.unique(batch.extras["time"][:, -1])) == (2 if window == 4 else 1)
+
+
+def test_the_best_arm_in_hindsight_has_the_highest_mean_of_its_episode():
+    data, env = bandit_data(), bandits.bandits(3, 6)
+    bare = data._replace(steps=data.steps._replace(extras={}))
+    task = hindsight.told(made.task("CartPole-v1")._replace(env=env, dataset=bare))
+    label = np.asarray(task.dataset.steps.extras["label"]).reshape(5, 6)
+    action, reward = (np.asarray(x).reshape(5, 6) for x in (data.steps.action, data.steps.reward))
+    for episode in range(5):
+        mean = {arm: reward[episode][action[episode] == arm].mean() for arm in np.unique(action[episode])}
+        assert (label[episode] == max(mean, key=mean.get)).all()
+    assert hindsight.told(task) is task
+    varied = bare._replace(steps=bare.steps._replace(obs=jnp.arange(30.0)[:, None]))
+    assert "label" not in hindsight.told(task._replace(dataset=varied)).dataset.steps.extras

@@ -15,6 +15,9 @@ from jaxrl.data import mixtures, transitions
 from jaxrl.data.dataset import Arrays, from_arrays
 from tests import made
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SMALL = {"updates": 4, "episodes": 1, "batch": 8, "width": 8, "seeds": 2}
 PLAN = {"inverse_updates": 3, "inverse_width": 8, "inverse_batch": 16}
 

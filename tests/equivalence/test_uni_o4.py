@@ -17,6 +17,9 @@ from jaxrl.core.types import Env, Spec, blank_batch
 from jaxrl.networks import critics, laws
 from tests.contract.made_up import batch_of, close, same, spec_of
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = spec_of("continuous")
 HYPER = uni_o4.Hyper(value_lr=3e-4, clone_lr=1e-2, improve_lr=3e-3)
 

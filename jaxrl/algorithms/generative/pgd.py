@@ -21,23 +21,12 @@ from jaxrl.sources.windows import store
 
 
 @hyper
-class Hyper(td3_bc.Hyper):
+class Hyper(td3_bc.Hyper, guided.Numbers):
     """TD3+BC's numbers, the generator's and those of guidance.
 
-    average_rate: last step of the parameters' average. churn, churn_low, churn_high, churn_noise: the sampler's fresh
-    noise, the levels between which it is added, and its inflation (EDM, arXiv:2206.00364, algorithm 2). guidance:
-    lambda of the paper. guidance_cosine: hump of the released rule's schedule. policy_std: of the normal density that
-    stands around the deterministic actor, in units of actions.
+    policy_std: of the normal density that stands around the deterministic actor, in units of actions.
     """
 
-    generator_lr: float = 2e-3
-    average_rate: float = 0.005
-    churn: float = 80.0
-    churn_low: float = 0.05
-    churn_high: float = 50.0
-    churn_noise: float = 1.003
-    guidance: float = 1.0
-    guidance_cosine: float = 0.3
     policy_std: float = 1.0
 
 

@@ -16,22 +16,8 @@ from jaxrl.sources.windows import store
 
 
 @hyper
-class Hyper(iql.Hyper):
-    """IQL's numbers, the generator's and those of guidance.
-
-    average_rate: last step of the parameters' average. churn, churn_low, churn_high, churn_noise: the sampler's fresh
-    noise, the levels between which it is added, and its inflation (EDM, arXiv:2206.00364, algorithm 2). guidance:
-    lambda of the paper. guidance_cosine: hump of the released rule's schedule.
-    """
-
-    generator_lr: float = 2e-3
-    average_rate: float = 0.005
-    churn: float = 80.0
-    churn_low: float = 0.05
-    churn_high: float = 50.0
-    churn_noise: float = 1.003
-    guidance: float = 1.0
-    guidance_cosine: float = 0.3
+class Hyper(iql.Hyper, guided.Numbers):
+    """IQL's numbers, the generator's and those of guidance."""
 
 
 def pgd_iql(

@@ -19,19 +19,8 @@ from jaxrl.sources.logged import logged
 
 
 @hyper
-class Hyper(td3_bc.Hyper):
-    """TD3+BC's numbers and the generator's.
-
-    average_rate: last step of the parameters' average. churn, churn_low, churn_high, churn_noise: the sampler's fresh
-    noise, the levels between which it is added, and its inflation (EDM, arXiv:2206.00364, algorithm 2).
-    """
-
-    generator_lr: float = 3e-4
-    average_rate: float = 0.005
-    churn: float = 80.0
-    churn_low: float = 0.05
-    churn_high: float = 50.0
-    churn_noise: float = 1.003
+class Hyper(td3_bc.Hyper, generator.Numbers):
+    """TD3+BC's numbers and the generator's."""
 
 
 def model(spec, *, updates: int, width: int = 1024, blocks: int = 6, levels: int = 128):

@@ -7,7 +7,8 @@ draws actions from its own softmax and remembers what followed: it plays as post
 Departures: none from the authors' bandits and navigation: a token holds a whole step, no token knows its place,
 contexts are shuffled. The loss is a mean over prefixes, where the released code sums, which ties the step size to the
 context's length. `rectified` takes the attention of Lin, Bai and Mei (arXiv:2310.08566), positive parts of scores over
-their number. AdamW has no warm-up. Discrete actions only, as in the paper.
+their number. AdamW has no warm-up. Discrete actions only, as in the paper. Data of bandits without labels get the arm
+that was best in hindsight, which the paper's oracle labels are not.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from jaxrl.compose.learn import Part, learn
 from jaxrl.core.card import Card, Paper
 from jaxrl.core.hyper import hyper
 from jaxrl.core.types import Algorithm, Env, Phase, Policy, Spec
-from jaxrl.data import prepare
+from jaxrl.data import hindsight
 from jaxrl.networks import transformer
 from jaxrl.sources.contexts import contexts
 
@@ -132,4 +133,4 @@ PAPER = Paper(
     " and Ofir Nachum and Emma Brunskill",
     2023,
 )
-CARD = Card("dpt", "plan", dpt, Hyper, PAPER, ("discrete",), prepare.raw, needs=frozenset({"label"}), batch=64)
+CARD = Card("dpt", "plan", dpt, Hyper, PAPER, ("discrete",), hindsight.told, needs=frozenset({"label"}), batch=64)

@@ -28,6 +28,7 @@ def play(env, key, actions):
     return first, rest
 
 
+@pytest.mark.slow
 @QUIET
 def test_it_shows_what_brax_shows(pendulum):
     from brax import envs

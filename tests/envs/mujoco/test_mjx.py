@@ -62,6 +62,7 @@ def test_what_is_left_is_rounding():
     assert found.qpos.max() < 5e-7 and found.qvel.max() < 5e-5 and found.obs.dtype == np.float64
 
 
+@pytest.mark.slow
 def test_a_changed_body_moves_as_in_mujoco():
     name, draws = "Hopper-v5", np.random.default_rng(0)
     task, own = TASKS[name], models.load(TASKS[name])
@@ -89,6 +90,7 @@ def test_a_changed_body_moves_as_in_mujoco():
     assert np.abs(start.qvel - qvel).max() > 0.1, "the bodies do differ"
 
 
+@pytest.mark.slow
 def test_three_bodies_in_one_call_are_three_calls():
     env = mjx.environment(SMALL)
     params = env.params._replace(mass=env.params.mass[None] * jnp.array([[1.0], [1.5], [0.5]]))
@@ -131,6 +133,7 @@ def test_reset_and_step_compile_once_and_time_is_limited():
     assert len(traces) == 2
 
 
+@pytest.mark.slow
 def test_a_fallen_pendulum_ends():
     env = mjx.environment(SMALL)
     state, _ = env.reset(jax.random.key(0), env.params)

@@ -111,7 +111,8 @@ def _line(axis, found: list[Run], scored: bool, index: int, against: Axis):
 def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator, ScalarFormatter
 
-    axis.set_title(title, fontsize=9, loc="left", pad=4)
+    # A variant's name stands below its dataset's, or long ones would run into the next panel.
+    axis.set_title(title.replace("+", "\n+"), fontsize=9, loc="left", pad=4)
     axis.set_ylabel(ylabel, fontsize=8, labelpad=2)
     axis.tick_params(labelsize=7.5, length=2.5, color="#999999")
     axis.grid(True, color="#e6e6e6", linewidth=0.6)

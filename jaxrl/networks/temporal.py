@@ -23,6 +23,27 @@ def normalised(x):
     return nn.relu(nn.GroupNorm(num_groups=GROUPS)(x))
 
 
+class Conv(nn.Module):
+    """Convolution over time of x [B, T, D] with `width` filters of `size` steps, padded to the same length.
+
+    One product of neighbouring steps side by side. XLA compiles convolutions inside loops for CPUs into plain loops,
+    eight times as slow as outside; products stay fast in both places.
+    """
+
+    width: int
+    size: int
+
+    @nn.compact
+    def __call__(self, x):
+        shape = (self.size, x.shape[-1], self.width)
+        kernel = self.param("kernel", nn.linear.default_kernel_init, shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
+        before = (self.size - 1) // 2
+        padded = jnp.pad(x, ((0, 0), (before, self.size - 1 - before), (0, 0)))
+        beside = jnp.concatenate([padded[:, i : i + x.shape[1]] for i in range(self.size)], -1)
+        return beside @ kernel.reshape(-1, self.width) + bias[None, None]
+
+
 class TemporalUNet(nn.Module):
     """x [B, T, D], level [B] -> [B, T, D]; halves the time and doubles the width from block to block.
 
@@ -39,17 +60,17 @@ class TemporalUNet(nn.Module):
         outputs, kept = x.shape[-1], []
         for i in range(self.blocks):
             width = self.width * 2**i
-            x = normalised(nn.Conv(width, (3,))(x) + nn.Dense(width)(embedded)[:, None])
-            x = normalised(nn.Conv(width, (3,))(x))
+            x = normalised(Conv(width, 3)(x) + nn.Dense(width)(embedded)[:, None])
+            x = normalised(Conv(width, 3)(x))
             kept.append(x)
             x = nn.max_pool(x, (2,), (2,), padding="SAME") if i + 1 < self.blocks else x
         x = kept[-1]
         for i in reversed(range(self.blocks - 1)):
             width = self.width * 2**i
             x = jnp.repeat(x, 2, 1)[:, : kept[i].shape[1]]
-            x = normalised(nn.Conv(width, (2,))(x) + nn.Dense(width)(embedded)[:, None])
-            x = normalised(nn.Conv(width, (3,))(jnp.concatenate([x, kept[i]], -1)))
-            x = normalised(nn.Conv(width, (3,))(x))
+            x = normalised(Conv(width, 2)(x) + nn.Dense(width)(embedded)[:, None])
+            x = normalised(Conv(width, 3)(jnp.concatenate([x, kept[i]], -1)))
+            x = normalised(Conv(width, 3)(x))
         return nn.Dense(outputs)(x)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,9 +18,6 @@ from jaxrl.losses.diffusion import Noise, along, heun
 from jaxrl.networks import temporal
 from jaxrl.networks.basic import Network
 from tests import made
-
-pytestmark = pytest.mark.slow
-"""They compile for minutes together."""
 
 NOISE = Noise()
 CHURN = {"churn": 80.0, "s_min": 0.05, "s_max": 50.0, "s_noise": 1.003}
@@ -217,3 +215,11 @@ def test_what_cannot_be_made_is_refused_in_one_line(card):
         jaxrl.sweep(card, task, batch=8, window=8, generator_width=12)
     with pytest.raises(InputError, match=r"^made=10+ windows of 8 rows [^\n]*; make at most 10+$"):
         jaxrl.sweep(card, task, batch=8, window=8, made=10**12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_a_convolution_is_that_of_the_library(size):
+    x = jax.random.normal(jax.random.key(0), (2, 7, 5))
+    ours, theirs = temporal.Conv(6, size), nn.Conv(6, (size,))
+    params = ours.init(jax.random.key(1), x)
+    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), rtol=1e-5, atol=1e-5)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.effects import dpt, dt
+from benchmarks.effects import ad, dpt, dt
 from jaxrl.algorithms.sequence import dt as card
 from jaxrl.core.types import Spec, Timestep
 from jaxrl.data.dataset import Arrays, from_arrays
@@ -19,6 +19,7 @@ from jaxrl.train.fit import fit
 RISE = 37.5  # 55.2 - 3 x 5.9
 BELOW_MARGIN = 0.09  # 0.278 - 3 x 0.062
 BELOW_GREEDY = 0.10  # 0.251 - 3 x 0.049
+BELOW_CLONE = 4.9  # 5.84 - 3 x 0.31
 
 
 @pytest.mark.slow
@@ -35,6 +36,12 @@ def test_dpt_is_near_thompson_sampling_and_not_held_by_bad_starts():
     _, greedy = dpt.known([0, 1], bandits.empirical(dpt.ARMS))
     assert np.mean(dpt.MARGIN * thompson - summed) > BELOW_MARGIN
     assert np.mean(greedy - late) > BELOW_GREEDY
+
+
+@pytest.mark.slow
+def test_a_distilled_algorithm_goes_on_learning_in_bandits_it_has_not_met():
+    gains = ad.distilled("bc", [0, 1]) - ad.distilled("ad", [0, 1], **ad.NUMBERS)
+    assert gains.mean() > BELOW_CLONE
 
 
 LENGTH = 3

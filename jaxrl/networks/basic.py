@@ -1,5 +1,7 @@
 """Multilayer perceptrons and ensembles of them."""
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -78,8 +80,32 @@ def within(limit: float) -> Initializer:
 
 
 def orthogonal(scale: float) -> Initializer:
-    """Orthogonal initializer."""
-    return nn.initializers.orthogonal(scale)
+    """Rows or columns, whichever are fewer, that are orthogonal and of length `scale`; those of Flax's initializer.
+
+    Without LAPACK: several of its decompositions in one program, mapped over seeds, wait for each other for ever on a
+    CPU of few cores (each holds a thread of XLA's pool while it waits for others of that pool; jaxlib 0.10.2).
+    """
+
+    def init(key, shape, dtype=jnp.float32):
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        drawn = jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
+        found = orthonormal(drawn)
+        return scale * (found if rows >= columns else found.T).reshape(shape)
+
+    return init
+
+
+def orthonormal(matrix):
+    """Columns [M, N] made orthonormal one after the other, by projections that are made twice (Gram and Schmidt)."""
+    product = functools.partial(jnp.matmul, precision="highest")
+
+    def one(i, found):
+        column = jax.lax.dynamic_index_in_dim(matrix, i, 1, keepdims=False)
+        for _ in range(2):
+            column = column - product(found, product(column, found))
+        return jax.lax.dynamic_update_index_in_dim(found, column / jnp.linalg.norm(column), i, 1)
+
+    return jax.lax.fori_loop(0, matrix.shape[1], one, jnp.zeros_like(matrix))
 
 
 def constant(value: float) -> Initializer:

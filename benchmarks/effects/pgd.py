@@ -29,9 +29,9 @@ from jaxrl.sources.imagined import rollout
 from jaxrl.train.driver import Program, program
 
 MAZE = "embedded/pointmaze-umaze-medium-v0"
-WINDOW, LEVELS, COUNT, WIDTH, BLOCKS = 16, 16, 512, 32, 2
+WINDOW, LEVELS, COUNT, WIDTH, BLOCKS = 16, 32, 1024, 32, 2
 PLAN = {
-    "window": WINDOW, "stride": 4, "generator_width": WIDTH, "blocks": BLOCKS, "generator_updates": 4_000,
+    "window": WINDOW, "stride": 4, "generator_width": WIDTH, "blocks": BLOCKS, "generator_updates": 20_000,
     "levels": LEVELS, "made": COUNT, "chunk": COUNT, "lifetime": 1_000, "width": 32,
 }  # fmt: skip
 MODEL = {"width": 64, "depth": 3, "members": 3, "elites": 2}
@@ -39,7 +39,7 @@ RATES = {"actor_lr": 1e-3, "critic_lr": 1e-3}
 STILL = {"churn": 0.0}
 NUMBERS = {"pgd": RATES, "pgd_iql": {**RATES, "value_lr": 1e-3}}
 PARENT = {"pgd": "td3_bc", "pgd_iql": "iql"}
-UPDATES, BATCH, EPISODES = 3_000, 64, 20
+UPDATES, BATCH, EPISODES = 4_000, 64, 20
 STRENGTHS = (0.0, 0.5, 1.0, 2.0)
 
 

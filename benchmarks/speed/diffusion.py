@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--repeats", type=int, default=10)
     arguments = parser.parse_args()
-    module, data = yardstick(), dataset("continuous")
+    module, data = yardstick(), dataset()
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}; per second")
     print(f"{'':<20} {'ours':>9} {'yardstick':>9} {'ratio':>8} {'difference':>10}")
     show = functools.partial(print, flush=True)

@@ -117,7 +117,8 @@ def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
     axis.tick_params(labelsize=7.5, length=2.5, color="#999999")
     axis.grid(True, color="#e6e6e6", linewidth=0.6)
     axis.set_axisbelow(True)
-    axis.xaxis.set_major_locator(MaxNLocator(4))
+    if not _spread_out(axis):
+        axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(EngFormatter(sep="") if counted else ScalarFormatter())
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.margins(x=0.03)
@@ -125,6 +126,16 @@ def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
         axis.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axis.spines[side].set_color("#999999")
+
+
+def _spread_out(axis) -> bool:
+    """Whether places were made logarithmic, because some lines end at less than a twentieth of the others."""
+    ends = [max(line.get_xdata()) for line in axis.lines]
+    places = [place for line in axis.lines for place in line.get_xdata() if place > 0]
+    if not places or max(ends) <= 20 * min(ends):
+        return False
+    axis.set_xscale("symlog", linthresh=min(places), linscale=0.5)
+    return True
 
 
 def _title(found: list[Run], pattern: str) -> str:

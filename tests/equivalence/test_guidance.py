@@ -218,8 +218,16 @@ def test_what_cannot_be_made_is_refused_in_one_line(card):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_a_convolution_is_that_of_the_library(size):
-    x = jax.random.normal(jax.random.key(0), (2, 7, 5))
+def test_a_convolution_and_its_gradients_are_those_of_the_library_mapped_or_not(size):
+    x = jax.random.normal(jax.random.key(0), (3, 2, 7, 5))
     ours, theirs = temporal.Conv(6, size), nn.Conv(6, (size,))
-    params = ours.init(jax.random.key(1), x)
-    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), rtol=1e-5, atol=1e-5)
+    params = jax.vmap(lambda key: ours.init(key, x[0]))(jax.random.split(jax.random.key(1), 3))
+
+    def both(net):
+        loss = lambda params, x: (jnp.sin(net.apply(params, x)) ** 2).sum()
+        one = lambda params, x: (net.apply(params, x), jax.grad(loss, (0, 1))(params, x))
+        first = jax.tree.map(lambda leaf: leaf[0], params)
+        return one(first, x[0]), jax.vmap(one)(params, x), jax.vmap(one, (None, 0))(first, x)
+
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, jax.jit(both, static_argnums=0)(ours), jax.jit(both, static_argnums=0)(theirs))

@@ -1,7 +1,7 @@
 import pytest
 
 from jaxrl.core.check import InputError
-from jaxrl.evaluation.plots import curves
+from jaxrl.evaluation.plots import STEPS, curves
 from tests.evaluation.sample import lost, row
 
 
@@ -39,3 +39,18 @@ def test_bad_places_and_no_scores_are_refused(tmp_path):
         curves([row()], tmp_path / "s.xyz")
     with pytest.raises(InputError, match="no scores"):
         curves([], tmp_path / "s.png")
+
+
+def ends(tmp_path, steps, name):
+    """The picture's text for two cards, of which one took so many environment steps and the other ten."""
+    few = [row(card="few", seed=s, update=u, env_steps=u) for s in range(2) for u in (5, 10)]
+    many = [row(card="many", seed=s, update=u, env_steps=u * steps // 10) for s in range(2) for u in (5, 10)]
+    curves(few + many, tmp_path / name, against=STEPS)
+    return (tmp_path / name).read_text()
+
+
+def test_places_are_logarithmic_where_some_end_long_before_others(tmp_path, monkeypatch):
+    import matplotlib
+
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    assert ">1k<" in ends(tmp_path, 10_000, "far.svg") and ">1k<" not in ends(tmp_path, 100, "near.svg")

@@ -1,6 +1,6 @@
 """Training and sampling of the row generator against a straight-line yardstick, in one process.
 
-    python benchmarks/speed/diffusion.py [--updates 20] [--rows 1000] [--repeats 10]
+    python -m benchmarks.speed.diffusion [--updates 20] [--rows 1000] [--repeats 10]
 
 The yardstick is `benchmarks/yardsticks/diffusion.py`: blocks of 256, batches of 256, 32 levels. Both sides are compiled
 whole and take turns; the best of the repeats counts. Ours draws whole steps and scales them, the yardstick rows that
@@ -10,12 +10,12 @@ are scaled already. `difference` is the largest relative one from the same param
 import argparse
 import functools
 import importlib.util
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 
+from benchmarks.speed.updates import best_seconds
 from jaxrl.algorithms.generative import synther
 from jaxrl.compose import generator
 from jaxrl.compose.learn import part_key
@@ -135,17 +135,6 @@ def learned_difference(module, data, updates: int = 10) -> float:
         theirs = learn(theirs, part_key(key, (generator.PART,), generator.PART), batch.extras["row"])
     pair = straight(state.params[generator.PART], module)[0], straight(state.target[generator.PART], module)[0]
     return relative(pair, (theirs[0], theirs[2]))
-
-
-def best_seconds(calls, repeats: int) -> dict[str, float]:
-    """Smallest time of each call after a first one, the calls taking turns."""
-    best = dict.fromkeys(calls, float("inf"))
-    for turn in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - start) if turn else best[name]
-    return best
 
 
 def line(name: str, calls, amount: int, difference: float, repeats: int) -> str:

@@ -1,19 +1,18 @@
 """Nearest rows of a bank against brute force in straight lines, all of them exact, in one process.
 
-    python benchmarks/speed/neighbours.py [--rows 1000000] [--columns 23] [--queries 256] [--repeats 3]
+    python -m benchmarks.speed.neighbours [--rows 1000000] [--columns 23] [--queries 256] [--repeats 3]
 
 Yardsticks: `jax`, one compiled scan over chunks of 4,096 rows with |b|^2 - 2 q.b and a running minimum; `numpy`, the
 same chunks one after another on the host. Times are the best of interleaved repeats.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.speed.updates import best_seconds
 from jaxrl.losses import neighbours
 
 CHUNK = 4096
@@ -51,19 +50,6 @@ def straight_numpy(queries, rows):
         index = np.where(lowest < best, start + own, index)
         best = np.minimum(best, lowest)
     return index
-
-
-def best_seconds(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Smallest time of each call, the calls taking turns; each is made once before."""
-    for call in calls.values():
-        call()
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
 
 
 def main() -> None:

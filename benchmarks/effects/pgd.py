@@ -8,7 +8,6 @@ the same actor from logged states.
 
 import functools
 import itertools
-import os
 from typing import Any, NamedTuple
 
 import jax
@@ -30,9 +29,6 @@ from jaxrl.sources.imagined import rollout
 from jaxrl.train.driver import Program, program
 
 MAZE = "embedded/pointmaze-umaze-medium-v0"
-CHEETAH = "external/halfcheetah-medium-replay-v0"
-"""Measured where `JAXRL_EXTERNAL_DATA` is set."""
-RUNNING = 5_000
 WINDOW, LEVELS, COUNT, WIDTH, BLOCKS = 16, 32, 1024, 32, 2
 PLAN = {
     "window": WINDOW, "stride": 4, "generator_width": WIDTH, "blocks": BLOCKS, "generator_updates": 20_000,
@@ -178,22 +174,8 @@ def actors(card: str, start: Trained, logged, strength: float = 1.0) -> list[Eff
     return [Effect(card, name, start.task.name, "score", ours, theirs) for name, theirs in parents.items()]
 
 
-def on_the_cheetah(card: str, seeds: int) -> list[Effect]:
-    """Scores on real data, evaluated by C MuJoCo: guided windows beside unguided ones and logged steps."""
-    run = {"updates": RUNNING, "evaluate_every": RUNNING, "episodes": 5, "batch": 256, "seeds": seeds}
-    strengths = jaxrl.grid(card, guidance=[0.0, 1.0], **NUMBERS[card], **STILL)
-    plan = {**PLAN, "generator_updates": 10_000, "width": 64}
-    free, strong = jaxrl.sweep(card, CHEETAH, hypers=strengths, **plan, **run).scores[:, :, -1]
-    logged = jaxrl.sweep(PARENT[card], CHEETAH, width=64, **NUMBERS[card], **run).scores[0, :, -1]
-    parents = {f"{card}, guidance 0": free, PARENT[card]: logged}
-    return [Effect(card, name, CHEETAH, "score", strong, theirs) for name, theirs in parents.items()]
-
-
 def measure(seeds: int) -> list[Effect]:
     """All of this module."""
     start = trained(MAZE, seeds)
     (by_iql, states), (by_td3, _) = real("pgd_iql", start), real("pgd", start)
-    found = [*quality(start, states), *actors("pgd_iql", start, by_iql), *actors("pgd", start, by_td3)]
-    if os.environ.get("JAXRL_EXTERNAL_DATA"):
-        found += [effect for card in PARENT for effect in on_the_cheetah(card, seeds)]
-    return found
+    return [*quality(start, states), *actors("pgd_iql", start, by_iql), *actors("pgd", start, by_td3)]

@@ -71,6 +71,7 @@ def test_two_calls_take_one_trace(learner):
     assert learner.update._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing(learner):
     with jax.disable_jit():
         plain, _ = learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch)
@@ -96,6 +97,7 @@ def test_no_key_is_used_twice(learner):
     assert int(new.step) == 1
 
 
+@pytest.mark.slow
 def test_every_hyperparameter_matters(learner):
     obs = learner.batch.obs
 
@@ -185,6 +187,7 @@ def test_needs_names_every_extra_that_is_read(learner):
     assert extras.read == set(learner.card.needs)
 
 
+@pytest.mark.slow
 def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
     steps = batch_of(learner.spec, rows=40)
     dataset = Dataset(steps, jnp.full((40,), 39))

@@ -68,6 +68,7 @@ def test_two_calls_take_one_trace(learner):
     assert learner.update._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_jit_changes_nothing(learner):
     with jax.disable_jit():
         plain, _ = learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch)
@@ -93,6 +94,7 @@ def test_no_key_is_used_twice(learner):
     assert int(new.step) >= 1
 
 
+@pytest.mark.slow
 def test_every_hyperparameter_matters(learner):
     obs, plain = batch_of(learner.spec, seed=1, rows=64).obs, learner.hyper
     if "explore_updates" in records.names(plain):  # so that exploration is on its way after three updates
@@ -159,6 +161,7 @@ def test_density_is_that_of_the_exploring_policy(learner):
     assert density.shape == (ROWS,) and bool(jnp.isfinite(density).all())
 
 
+@pytest.mark.slow
 def test_cut_and_resumed_is_bit_for_bit_the_run_uncut(learner):
     env = suites.environment(WORLDS["discrete" if learner.spec.discrete else "continuous"])
     card = learner.card

@@ -14,6 +14,9 @@ from jaxrl.envs.control import timed
 from jaxrl.envs.noisy import noisy
 from jaxrl.evaluation import certify
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 
 def line() -> Env:
     """One step from zero: the reward is 1 where the action is positive."""

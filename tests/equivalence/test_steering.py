@@ -14,6 +14,9 @@ from jaxrl.core.types import Spec, blank_batch, first_steps
 from jaxrl.networks import heads
 from tests.contract.made_up import same
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("made-up", obs=3, action=2, horizon=9)
 
 

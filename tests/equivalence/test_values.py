@@ -16,6 +16,9 @@ from jaxrl.losses.value import atoms
 from jaxrl.networks import critics
 from jaxrl.registry import card
 
+pytestmark = pytest.mark.slow
+"""They compile for minutes together."""
+
 SPEC = Spec("made up", 3, 4, 10, discrete=True)
 SMALL = {"width": 16, "depth": 2}
 

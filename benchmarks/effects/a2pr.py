@@ -4,15 +4,12 @@ Tasks were chosen on seeds 100 to 109, which are not those that are measured; fi
 """
 
 from benchmarks.effects.effect import Effect
-from benchmarks.effects.prdc import scores
+from benchmarks.effects.prdc import against_td3_bc
 
 TASKS = ("embedded/pendulum-medium-v0", "embedded/pointmaze-umaze-medium-v0")
 SMALL = {"vae_width": 32, "value_lr": 3e-4}
 
 
 def measure(seeds: int) -> list[Effect]:
-    """Normalised scores."""
-    return [
-        Effect("a2pr", "td3_bc", task, "score", scores("a2pr", task, seeds, **SMALL), scores("td3_bc", task, seeds))
-        for task in TASKS
-    ]
+    """A2PR."""
+    return against_td3_bc("a2pr", TASKS, seeds, **SMALL)

@@ -3,38 +3,20 @@
 A clone without a memory pulls the same arm in every bandit, the one that the player pulled more often over all of them.
 """
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.effects.dpt import ARMS, MARGIN, PULLS, STD, TASKS, environment, known, regrets
+from benchmarks.effects.dpt import ARMS, MARGIN, PULLS, STD, known, learned
 from benchmarks.effects.effect import Effect
-from jaxrl import registry
-from jaxrl.core import hyper as records
-from jaxrl.core.types import Given
 from jaxrl.envs import bandits
-from jaxrl.experiment import phases
-from jaxrl.train.driver import drive, program
 
-UPDATES, BATCH = 2_000, 32
-SIZE = {"width": 16, "blocks": 2, "heads": 1, "window": PULLS}
+UPDATES = 2_000
+SIZES = {"ad": {"width": 16, "blocks": 2, "heads": 1, "window": PULLS}, "bc": {"width": 16}}
 NUMBERS = {"actor_lr": 3e-3}
 
 
 def distilled(card: str, seeds, updates: int = UPDATES, **numbers):
     """Summed regrets [seeds] of a card trained on histories of Thompson sampling."""
-    entry, env = registry.card(card), environment()
-    data = bandits.histories(jax.random.key(0), env, bandits.thompson(ARMS, STD), TASKS)
-    sizes = SIZE if entry.kind == "plan" else {"width": 16}
-    stages = phases(entry, env._replace(params=()), BATCH, sizes, {})
-    keys, hyper = jnp.stack([jax.random.key(seed) for seed in seeds]), entry.hyper(**numbers)
-    given, hypers = Given(data, env.params), records.stack(*[hyper] * len(seeds))
-    *_, last = drive([program(stages[0])], keys, hypers, given, [updates])
-
-    def one(seed, params):
-        return regrets(seed, stages[0].learner.explore(hyper, last.state._replace(params=params)))
-
-    return np.asarray(jax.device_get(jax.jit(jax.vmap(one))(jnp.asarray(seeds), last.state.params))[0])
+    return np.asarray(learned(card, bandits.thompson(ARMS, STD), seeds, updates, SIZES[card], **numbers)[0])
 
 
 def measure(seeds: int) -> list[Effect]:

@@ -37,19 +37,24 @@ def regrets(seed, policy):
     return found.sum(), found[-LATE:].sum()
 
 
-def pretrained(seeds, updates: int = UPDATES):
-    """(summed, late) regrets, [seeds] each, of transformers trained on labelled contexts of random play."""
-    card, env = registry.card("dpt"), environment()
-    data = bandits.histories(jax.random.key(0), env, bandits.spiked(ARMS), TASKS)
-    stages = phases(card, env._replace(params=()), BATCH, SIZE, {})
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    hypers = records.stack(*[card.hyper()] * len(seeds))
-    *_, last = drive([program(stages[0])], keys, hypers, Given(data, env.params), [updates])
+def learned(card: str, player, seeds, updates: int, sizes: dict, **numbers):
+    """(summed, late) regrets, [seeds] each, of a card trained on histories of a player."""
+    entry, env = registry.card(card), environment()
+    data = bandits.histories(jax.random.key(0), env, player, TASKS)
+    stages = phases(entry, env._replace(params=()), BATCH, sizes, {})
+    keys, hyper = jnp.stack([jax.random.key(seed) for seed in seeds]), entry.hyper(**numbers)
+    given, hypers = Given(data, env.params), records.stack(*[hyper] * len(seeds))
+    *_, last = drive([program(stages[0])], keys, hypers, given, [updates])
 
     def one(seed, params):
-        return regrets(seed, stages[0].learner.policy(card.hyper(), last.state._replace(params=params)))
+        return regrets(seed, stages[0].learner.policy(hyper, last.state._replace(params=params)))
 
     return jax.device_get(jax.jit(jax.vmap(one))(jnp.asarray(seeds), last.state.params))
+
+
+def pretrained(seeds, updates: int = UPDATES):
+    """(summed, late) regrets, [seeds] each, of transformers trained on labelled contexts of random play."""
+    return learned("dpt", bandits.spiked(ARMS), seeds, updates, SIZE)
 
 
 def known(seeds, policy):

@@ -1,6 +1,7 @@
 """Policy-Guided Diffusion on real data of HalfCheetah, evaluated by C MuJoCo; needs `JAXRL_EXTERNAL_DATA`.
 
-Small networks and a hundredth of the published training: the least at which guidance can be told from its absence.
+Small networks, a tenth of the published training of the generator and a two-hundredth of the actor's. Both strengths of
+guidance train a generator each, the same one: runs on the host are whole sweeps.
 """
 
 import os

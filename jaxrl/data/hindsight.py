@@ -1,10 +1,15 @@
 """What an episode's end tells of its beginning: the action that turned out best in a task without states."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrl.core.card import keywords
 from jaxrl.core.types import Dataset, Task
+from jaxrl.data import prepare
 
 LABEL = "label"
 
@@ -23,7 +28,17 @@ def best_actions(dataset: Dataset, actions: int):
     return mean.argmax(-1).astype(jnp.int32)[episode]
 
 
-def told(task: Task) -> Task:
+class Preparation(NamedTuple):
+    """`before`, then labels. defaults: those of `before`."""
+
+    before: Callable[..., Task]
+    defaults: Mapping[str, Any]
+
+    def __call__(self, task: Task, **options) -> Task:
+        return labelled(self.before(task, **{**self.defaults, **options}))
+
+
+def labelled(task: Task) -> Task:
     """The task whose steps have the extra "label", the best action of their task: the data's own, or where every
     observation is the same, as of bandits, the best in hindsight. Other data are left without."""
     data = task.dataset
@@ -33,3 +48,6 @@ def told(task: Task) -> Task:
         return task
     extras = {**data.steps.extras, LABEL: best_actions(data, task.env.spec.action)}
     return task._replace(dataset=data._replace(steps=data.steps._replace(extras=extras)))
+
+
+told = Preparation(prepare.raw, keywords(prepare.raw))

@@ -117,8 +117,11 @@ def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
     axis.tick_params(labelsize=7.5, length=2.5, color="#999999")
     axis.grid(True, color="#e6e6e6", linewidth=0.6)
     axis.set_axisbelow(True)
-    if not _spread_out(axis):
+    nearest = _nearest_of_spread(axis)
+    if nearest is None:
         axis.xaxis.set_major_locator(MaxNLocator(4))
+    else:
+        axis.set_xscale("symlog", linthresh=nearest, linscale=0.5)
     axis.xaxis.set_major_formatter(EngFormatter(sep="") if counted else ScalarFormatter())
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.margins(x=0.03)
@@ -128,14 +131,11 @@ def _dress(axis, title: str, ylabel: str, counted: bool) -> None:
         axis.spines[side].set_color("#999999")
 
 
-def _spread_out(axis) -> bool:
-    """Whether places were made logarithmic, because some lines end at less than a twentieth of the others."""
+def _nearest_of_spread(axis) -> float | None:
+    """The smallest place above zero where some lines end at less than a twentieth of the others; else None."""
     ends = [max(line.get_xdata()) for line in axis.lines]
     places = [place for line in axis.lines for place in line.get_xdata() if place > 0]
-    if not places or max(ends) <= 20 * min(ends):
-        return False
-    axis.set_xscale("symlog", linthresh=min(places), linscale=0.5)
-    return True
+    return min(places) if places and max(ends) > 20 * min(ends) else None
 
 
 def _title(found: list[Run], pattern: str) -> str:

@@ -319,12 +319,12 @@ def test_whole_windows_are_cut_short_by_short_episodes_alone():
 def test_the_best_arm_in_hindsight_has_the_highest_mean_of_its_episode():
     data, env = bandit_data(), bandits.bandits(3, 6)
     bare = data._replace(steps=data.steps._replace(extras={}))
-    task = hindsight.told(made.task("CartPole-v1")._replace(env=env, dataset=bare))
+    task = hindsight.labelled(made.task("CartPole-v1")._replace(env=env, dataset=bare))
     label = np.asarray(task.dataset.steps.extras["label"]).reshape(5, 6)
     action, reward = (np.asarray(x).reshape(5, 6) for x in (data.steps.action, data.steps.reward))
     for episode in range(5):
         mean = {arm: reward[episode][action[episode] == arm].mean() for arm in np.unique(action[episode])}
         assert (label[episode] == max(mean, key=mean.get)).all()
-    assert hindsight.told(task) is task
+    assert hindsight.labelled(task) is task
     varied = bare._replace(steps=bare.steps._replace(obs=jnp.arange(30.0)[:, None]))
-    assert "label" not in hindsight.told(task._replace(dataset=varied)).dataset.steps.extras
+    assert "label" not in hindsight.labelled(task._replace(dataset=varied)).dataset.steps.extras

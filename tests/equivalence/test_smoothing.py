@@ -97,7 +97,6 @@ def test_noise_is_fresh_has_its_std_and_leaves_the_dynamics_alone():
     assert env.reset is noisy(plain, 0.1).reset, "one compiled program for every level of noise"
 
 
-@pytest.mark.slow
 def test_smoothing_wraps_online_cards_on_environments_in_jax():
     card = registry.card("smoothing+ppo")
     task = card.prepare(tasks.load("CartPole-v1"), smoothing=0.2)

@@ -18,8 +18,8 @@ from benchmarks.yardsticks import guided as yardstick
 from jaxrl.algorithms.generative.pgd import Hyper
 from jaxrl.algorithms.offline import td3_bc
 from jaxrl.compose import guidance, guided
-from jaxrl.core.types import Scaler, Spec
-from jaxrl.networks.temporal import temporal_unet
+from jaxrl.core.types import Scaler, Spec, Transition
+from jaxrl.networks import temporal
 
 SPEC = Spec("made up", 17, 6, 1000, False, (-1.0,) * 6, (1.0,) * 6)
 COLUMNS = SPEC.obs + SPEC.action + 2
@@ -28,7 +28,7 @@ FULL = {"width": 1024, "blocks": 3, "window": 32, "levels": 256, "made": 1024, "
 
 def samplers(width: int, blocks: int, window: int, levels: int, made: int, chunk: int):
     """{name: compiled call} of the released rule by us and by the yardstick, our consistent rule and no guidance."""
-    network = temporal_unet(COLUMNS, width=width, blocks=blocks)
+    network = temporal.temporal_unet(COLUMNS, width=width, blocks=blocks)
     model = guided.model(network, window, COLUMNS, updates=1, levels=levels)
     params = jax.jit(network.init)(jax.random.key(0))
     agent = guidance.around(td3_bc.td3_bc(SPEC), lambda hyper: hyper.policy_std)
@@ -61,6 +61,24 @@ def samplers(width: int, blocks: int, window: int, levels: int, made: int, chunk
     }
 
 
+def training(convolution, updates: int = 20):
+    """Call of `updates` updates of a U-Net of 32 inside a loop, which is compiled with that convolution."""
+    window, columns, batch = 16, 10, 32
+    network = temporal.temporal_unet(columns, width=32, blocks=2)
+    learner, hyper = guided.model(network, window, columns, updates=4_000, levels=16).learner, Hyper()
+    rows = jax.random.normal(jax.random.key(1), (batch, window, columns))
+    drawn = Transition(*[jnp.zeros(batch)] * 8, {"window": rows})
+    one = lambda key: lambda i, state: learner.update(jax.random.fold_in(key, i), hyper, state, drawn)[0]
+    run = jax.jit(lambda key, state: jax.lax.fori_loop(0, updates, one(key), state))
+    key, state = jax.random.key(2), jax.jit(learner.init)(jax.random.key(0), hyper)
+    ours, temporal.convolved = temporal.convolved, convolution
+    try:
+        compiled = run.lower(key, state).compile()
+    finally:
+        temporal.convolved = ours
+    return lambda: jax.block_until_ready(compiled(key, state))
+
+
 def main() -> None:
     """Read the arguments, time, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -78,6 +96,10 @@ def main() -> None:
     for name, spent in seconds.items():
         print(f"{name:<10} {1000 * spent / sizes['made']:>9.2f} s per 1,000 trajectories")
     print(f"released rule: {seconds['yardstick'] / seconds['released']:.2f} x yardstick")
+    sides = {"ours": temporal.convolved, "XLA's own": temporal.library.fun}
+    loops = best_seconds({name: training(one) for name, one in sides.items()}, arguments.repeats)
+    for name, spent in loops.items():
+        print(f"an update inside a loop, gradient of convolutions {name}: {1000 * spent / 20:.1f} ms")
 
 
 if __name__ == "__main__":

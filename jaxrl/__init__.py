@@ -10,6 +10,8 @@ _HOMES = {
     "load": "jaxrl.tasks",
     "make": "jaxrl.experiment",
     "grid": "jaxrl.experiment",
+    "points": "jaxrl.experiment",
+    "draws": "jaxrl.experiment",
     "sweep": "jaxrl.experiment",
     "evaluate": "jaxrl.acting",
     "Result": "jaxrl.experiment",

@@ -1,25 +1,20 @@
 """The main job: run a suite, keep every finished run in `scores.csv`, and write the leaderboard and its picture."""
 
 import itertools
-import math
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxrl import suites, tasks
-from jaxrl.core import hyper as records
-from jaxrl.core import versions
+from jaxrl import jobs, suites
 from jaxrl.core.check import InputError, positive
-from jaxrl.data.reference import no_reference
 from jaxrl.evaluation import plots, published, scores, tables
 from jaxrl.evaluation.scores import Score
-from jaxrl.experiment import Checkpoint, Result, sweep
+from jaxrl.jobs import Ended, Work
 
 Print = Callable[[str], None]
 
@@ -122,53 +117,71 @@ def kept(plan: Plan, say: Print) -> list[Score]:
     return found
 
 
+class Missing(NamedTuple):
+    """Work of a plan that has no scores yet, task by task, and the cards of what has."""
+
+    work: list[Work]
+    there: list[str]
+
+
+def missing(plan: Plan, known_rows: list[Score]) -> Missing:
+    """What is left to do."""
+    found = Missing([], [])
+    every = suites.jobs(plan.suite, plan.extra)
+    for job in (job for name in plan.suite.tasks for job in every if job.task == name):
+        seeds, (updates, between) = missing_seeds(plan, job, known_rows), counts(plan, job)
+        if seeds:
+            found.work.append(
+                Work(
+                    plan.suite.name, job.card, job.task, job.options, seeds, updates, between, plan.episodes,
+                    str(plan.out),
+                )
+            )  # fmt: skip
+        else:
+            found.there.append(job.card)
+    return found
+
+
 def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda text: None) -> list[str]:
     """Run what is missing, task by task. Returns notes on what could not be run; the rest is in `plan.file`.
 
-    Each (card, task) is one compiled call over its seeds and is written when it ends, so an interrupted bench goes on
-    after its last finished call.
+    Each (card, task) is one compiled call over its seeds and is written when it ends. An interrupted bench goes on
+    after its last checkpoint.
     """
+    left = missing(plan, kept(plan, say))
+    clock = Clock([*left.there, *(work.card for work in left.work)])
+    clock.skip(*left.there)
     notes: list[str] = []
-    jobs = suites.jobs(plan.suite, plan.extra)
-    clock = Clock(job.card for job in jobs)
-    known_rows = kept(plan, say)
-    for task_name in plan.suite.tasks:
-        own = [job for job in jobs if job.task == task_name]
-        todo = {job.card: missing_seeds(plan, job, known_rows) for job in own}
-        task = None
-        for job in own:
-            seeds = todo[job.card]
-            if not seeds:
-                clock.skip(job.card)
-                continue
-            try:
-                task = loaded(task_name, say) if task is None else task
-                clock.start()
-                result = trained(plan, job, task, seeds, lambda text: progress(f"{clock.place()} {text}"))
-            except InputError as error:
-                notes.append(f"{job.card} on {task_name}: {error}" if task else str(error))
-                missed = [job] if task else own[own.index(job) :]
-                clock.skip(*(one.card for one in missed))
-                say(f"{clock.place()} {notes[-1]}")
-                if task is None:
-                    break
-                continue
-            scores.append(plan.file, rows(result, plan.suite.name, job.options))
-            clock.stop(job.card)
-            say(f"{clock.place()} {summary(result)} · {clock.left()}")
+    for ended in here(left.work, clock, say, progress):
+        if ended.error:
+            clock.skip(ended.work.card)
+            if ended.error not in notes:
+                notes.append(ended.error)
+                say(f"{clock.place()} {ended.error}")
+            continue
+        scores.append(plan.file, ended.rows)
+        jobs.forget(ended.work)
+        clock.stop(ended.work.card)
+        say(f"{clock.place()} {ended.line} · {clock.left()}")
     return notes
 
 
-def loaded(name: str, say: Print):
-    """The task; warnings met on the way are said, one line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        task = tasks.load(name)
-    for warning in caught:
-        say(f"  note: {warning.message}")
-    if not task.references:
-        say(f"  note: {no_reference(name)}")
-    return task
+def here(work: list[Work], clock: "Clock", say: Print, progress: Callable[[str], None]) -> Iterator[Ended]:
+    """Work done by this process, one piece after another; each task is loaded once."""
+    for name, pieces in itertools.groupby(work, key=lambda one: one.task):
+        try:
+            task, reason = jobs.loaded(name, say), ""
+        except InputError as error:
+            task, reason = None, str(error)
+        for one in pieces:
+            clock.start()
+            if task is None:
+                yield Ended(one, error=reason)
+                continue
+            try:
+                yield jobs.perform(one, task, lambda text: progress(f"{clock.place()} {text}"), say)
+            except InputError as error:
+                yield Ended(one, error=f"{one.card} on {one.task}: {error}")
 
 
 def identity(plan: Plan, job: suites.Job) -> str:
@@ -188,94 +201,11 @@ def missing_seeds(plan: Plan, job: suites.Job, known_rows: Iterable[Score]) -> l
     return [seed for seed in range(plan.seeds) if seed not in there]
 
 
-def trained(plan: Plan, job: suites.Job, task, seeds: list[int], progress: Callable[[str], None]) -> Result:
-    """One compiled call over the seeds."""
-
-    updates, every = counts(plan, job)
-
-    def report(checkpoint: Checkpoint) -> None:
-        reached = f"update {checkpoint.update:,} of {updates:,}, return {checkpoint.returns.mean():.1f}"
-        progress(f"{job.card} on {job.task}: {reached}")
-
-    progress(f"{job.card} on {job.task}: compiling")
-    return sweep(
-        job.card, task, seeds=seeds, updates=updates, evaluate_every=every,
-        episodes=plan.episodes, report=report, **job.options,
-    )  # fmt: skip
-
-
-def summary(result: Result) -> str:
-    """One line of what came out."""
-    last, where = result.scores[0, :, -1], "score" if result.task.references else "return"
-    error = last.std(ddof=1) / math.sqrt(len(last)) if len(last) > 1 else float("nan")
-    spent = {name: seconds.sum() for name, seconds in result.seconds.items()}
-    shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
-    lost = f", {result.diverged[0, :, -1].sum()} diverged" if result.diverged[..., -1].any() else ""
-    return f"{result.card.name} on {result.task.name}: {where} {last.mean():.1f} ± {error:.1f}{lost} ({shares})"
-
-
-def rows(result: Result, suite: str, options: dict[str, Any] = {}) -> list[Score]:
-    """One Score a run and checkpoint. Seconds are the compiled call's, shared equally among its runs."""
-    task, spec = result.task, result.task.env.spec
-    shared = {
-        "suite": suite, "task": task.name, "card": result.card.name, "episodes": result.episode_returns.shape[-1],
-        "dataset_hash": task.version, "environment": spec.name,
-        "environment_version": versions.of_environment(task.env), **versions.machine(),
-    }  # fmt: skip
-    labels = [suites.canonical(result.card.name, {**options, **numbers}) for numbers in varied(result)]
-    return [
-        Score(
-            **shared,
-            settings=labels[h],
-            seed=seed,
-            update=int(update),
-            **measured(result, h, k, c),
-        )
-        for h in range(len(labels))
-        for k, seed in enumerate(result.seeds)
-        for c, update in enumerate(result.updates)
-    ]
-
-
-def varied(result: Result) -> list[dict[str, float]]:
-    """For each hyperparameter record, the numbers that differ from the card's defaults."""
-    defaults = result.card.numbers()
-    return [
-        {
-            name: getattr(record, name)
-            for name, default in defaults.items()
-            if not math.isclose(getattr(record, name), default, rel_tol=1e-6)
-        }
-        for record in records.unstack(result.hypers)
-    ]
-
-
-def measured(result: Result, h: int, k: int, c: int) -> dict[str, Any]:
-    """The figures of one run at one checkpoint."""
-    returns = result.episode_returns[h, k, c]
-    references = result.task.references
-    first = references[0] if references else None
-    d4rl = next((one for one in references if one.convention == "d4rl"), None)
-    members = result.episode_returns.shape[0] * result.episode_returns.shape[1]
-    seconds = {f"{name}_seconds": float(values[c]) / members for name, values in result.seconds.items()}
-    return {
-        "return_mean": float(returns.mean()),
-        "return_std": float(returns.std()),
-        "env_steps": int(result.env_steps[c]),
-        "success": None if result.success is None else 100.0 * float(result.success[h, k, c].mean()),
-        "score": float(first.score(returns.mean())) if first else None,
-        "score_convention": first.convention if first else "",
-        "score_d4rl": float(d4rl.score(returns.mean())) if d4rl else None,
-        "diverged": int(result.diverged[h, k, c]),
-        **seconds,
-    }
-
-
 def selected(plan: Plan) -> list[Score]:
     """The rows of `scores.csv` that belong to the plan as it stands: same settings, updates, episodes, seeds."""
-    jobs = suites.jobs(plan.suite, plan.extra)
-    wanted = {(job.card, job.task): identity(plan, job) for job in jobs}
-    target = {(job.card, job.task): counts(plan, job)[0] for job in jobs}
+    found_jobs = suites.jobs(plan.suite, plan.extra)
+    wanted = {(job.card, job.task): identity(plan, job) for job in found_jobs}
+    target = {(job.card, job.task): counts(plan, job)[0] for job in found_jobs}
     found = [
         row
         for row in stored(plan.file)

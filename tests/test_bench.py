@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxrl import bench, forge, suites
+from jaxrl import bench, forge, jobs, suites
 from jaxrl.cli import main
 from jaxrl.core.check import InputError
 from jaxrl.evaluation import scores
@@ -105,19 +105,19 @@ def test_bench_writes_scores_leaderboard_and_picture(folder, finished):
 
 
 def test_what_is_finished_is_not_run_again(folder, finished, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "sweep", None)
+    monkeypatch.setattr(jobs, "sweep", None)
     before = (finished / "scores.csv").read_bytes()
     assert run(folder, finished) == 0
     assert (finished / "scores.csv").read_bytes() == before
     assert "td3_bc" in capsys.readouterr().out
 
 
-def interrupted_after(jobs: int):
+def interrupted_after(pieces: int):
     """A sweep that is interrupted when that many jobs are over."""
-    sweep, over = bench.sweep, []
+    sweep, over = jobs.sweep, []
 
     def until(*args, **options):
-        if len(over) == jobs:
+        if len(over) == pieces:
             raise KeyboardInterrupt
         over.append(args)
         return sweep(*args, **options)
@@ -127,7 +127,7 @@ def interrupted_after(jobs: int):
 
 def test_an_interrupted_bench_goes_on_where_it_stopped(folder, finished, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
-        patch.setattr(bench, "sweep", interrupted_after(1))
+        patch.setattr(jobs, "sweep", interrupted_after(1))
         assert run(folder, tmp_path) == 130
     error = capsys.readouterr().err
     assert error == "jaxrl: interrupted; finished runs are kept, the same command goes on after them\n"
@@ -144,7 +144,7 @@ def test_an_interrupted_bench_goes_on_where_it_stopped(folder, finished, tmp_pat
 def test_more_seeds_run_only_those_that_lack(folder, finished, tmp_path, monkeypatch):
     (tmp_path / "scores.csv").write_bytes((finished / "scores.csv").read_bytes())
     asked = []
-    monkeypatch.setattr(bench, "trained", lambda plan, job, task, seeds, progress: asked.append(seeds) or 1 / 0)
+    monkeypatch.setattr(jobs, "perform", lambda work, *rest: asked.append(work.seeds) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(folder, tmp_path, "--seeds", "4")
     assert asked == [[2, 3]]
@@ -165,7 +165,7 @@ def test_fresh_puts_the_earlier_file_aside(folder, finished, tmp_path, monkeypat
     old = (finished / "scores.csv").read_bytes()
     for name in ("scores.csv.old", "scores.csv.old2"):
         (tmp_path / "scores.csv").write_bytes(old)
-        monkeypatch.setattr(bench, "sweep", interrupted_after(0))
+        monkeypatch.setattr(jobs, "sweep", interrupted_after(0))
         assert run(folder, tmp_path, "--fresh") == 130
         assert (tmp_path / name).read_bytes() == old and not (tmp_path / "scores.csv").exists()
         assert f"put aside: {tmp_path / name}" in capsys.readouterr().out
@@ -183,7 +183,7 @@ def test_a_dataset_that_is_missing_is_noted_and_the_rest_runs(folder, finished, 
     (tmp_path / "scores.csv").write_bytes((finished / "scores.csv").read_bytes())
     assert run(folder, tmp_path, "--tasks", "D4RL/door/human-v2", TASK) == 1
     said = capsys.readouterr().out
-    assert "[2/4] dataset 'D4RL/door/human-v2' is not found locally" in said
+    assert "[3/4] dataset 'D4RL/door/human-v2' is not found locally" in said
     assert "minari download D4RL/door/human-v2" in said and "jaxrl data import" in said
     assert said.count("is not found locally") == 2, "as it happens, and under the table"
     assert "D4RL/door/human-v2" in (tmp_path / "leaderboard.md").read_text()

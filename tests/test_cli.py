@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrl import bench, diagnosis, registry
+from jaxrl import diagnosis, jobs, registry
 from jaxrl.cli import commands, main
 from jaxrl.cli.arguments import parser
 from jaxrl.evaluation import scores
@@ -78,7 +78,7 @@ def refusal(capsys, *arguments) -> str:
         ("train td3_bc X --set q_scale=1,2", ("--set q_scale lists 2 values", "`jaxrl sweep`")),
         ("train td3_bc X --set q_scale=1 --set q_scale=2", ("--set q_scale is given twice", "keep one")),
         ("sweep td3_bc X --set q_scale=1,2,x", ("--set q_scale=1,2,x", "'x'")),
-        ("sweep td3_bc X --set width=32,64", ("--set width lists 2 values", "once for each value")),
+        ("sweep td3_bc X --set batch=32,64", ("--set batch lists 2 values",)),
         ("sweep td3_bc X --set q_scale=1,true", ("q_scale=True", "must be a finite float")),
         ("train td3_bc mine/swing-v0 --set batch=81", ("batch of 81", "mine/swing-v0 with 80 steps", "smaller")),
         ("train td3_bc mine/poles-v0", ("card 'td3_bc' takes continuous actions", "CartPole-v1", "`jaxrl list`")),
@@ -145,12 +145,14 @@ def test_train_writes_scores_and_a_leaderboard(capsys, tmp_path):
 def test_sweep_combines_numbers_in_one_folder_with_other_cards(capsys, tmp_path):
     assert main(["sweep", "td3_bc", TASK, "--out", "mix", "--set", "q_scale=1,2.5", *FEW]) == 0
     assert "td3_bc batch=8;depth=1;q_scale=1;width=8" in " ".join(capsys.readouterr().out.split())
-    assert main(["train", "bc", TASK, "--out", "mix", *FEW]) == 0
+    several = [one.replace("width=8", "width=8,4") for one in FEW]
+    assert main(["sweep", "bc", TASK, "--out", "mix", *several]) == 0
     found = {(one.suite, one.card, one.settings) for one in scores.read(tmp_path / "mix" / "scores.csv")}
     assert found == {
         ("mix", "td3_bc", "batch=8;depth=1;q_scale=1;width=8"),
         ("mix", "td3_bc", "batch=8;depth=1;width=8"),
         ("mix", "bc", "batch=8;depth=1;width=8"),
+        ("mix", "bc", "batch=8;depth=1;width=4"),
     }
     capsys.readouterr()
     assert main(["table", "mix"]) == 0
@@ -170,7 +172,7 @@ def test_an_interruption_ends_in_one_line(capsys, monkeypatch):
     def stop(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench, "loaded", stop)
+    monkeypatch.setattr(jobs, "loaded", stop)
     assert main(["train", "bc", TASK]) == 130
     assert capsys.readouterr().err == "jaxrl: interrupted\n"
 
@@ -317,6 +319,6 @@ def test_a_reader_that_goes_away_is_no_error(monkeypatch):
 def test_values_of_settings():
     assert commands.assignments(["a=1,2e3", "b=true", "c=FALSE"]) == {"a": [1.0, 2000.0], "b": [True], "c": [False]}
     assert commands.single({"a": [1.0]}) == {"a": 1.0}
-    grids, rest = commands.sorted_options(registry.card("td3_bc"), {"q_scale": [1.0, 2.0], "width": [8.0]}, True)
-    assert grids == {"q_scale": [1.0, 2.0]} and rest == {"width": 8.0}
-    assert commands.sorted_options(registry.card("td3_bc"), {"q_scale": [1.0]}, False) == ({}, {"q_scale": 1.0})
+    pairs = {"q_scale": [1.0, 2.0], "width": [8.0]}
+    assert commands.checked_options(registry.card("td3_bc"), pairs, True) == {"q_scale": [1.0, 2.0], "width": 8.0}
+    assert commands.checked_options(registry.card("td3_bc"), {"q_scale": [1.0]}, False) == {"q_scale": 1.0}

@@ -137,9 +137,9 @@ def test_the_dataset_is_an_argument_and_no_constant():
     data = from_arrays(made.arrays(episodes=500, length=200))
     algorithm = experiment.make("td3_bc", TASK.env.spec, width=8, depth=1)
     training = program(Phase("only", algorithm, lambda data, stock: logged(data, samplers.uniform(8))))
-    keys, hypers = experiment.member_keys([0, 1], experiment.grid("td3_bc", q_scale=[1.0]))
-    progress = jax.eval_shape(training.begin._jit, keys, hypers, data, {})
-    arguments = keys, hypers, progress, data, jax.ShapeDtypeStruct((), jnp.int32)
+    who = experiment.members([0, 1], experiment.grid("td3_bc", q_scale=[1.0]))
+    progress = training.begin.shapes(who.keys, who.hypers, data, {})
+    arguments = who.keys, who.hypers, progress, data, jax.ShapeDtypeStruct((), jnp.int32)
     closed = jax.make_jaxpr(training.advance._jit)(*arguments)
     held = [*closed.consts, *(const for one in closed.eqns for const in getattr(one.params.get("jaxpr"), "consts", ()))]
     assert max((np.size(const) for const in held), default=0) < 100

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jaxrl import __version__
-from jaxrl.cli import commands
+from jaxrl.cli import commands, runs
 from jaxrl.core.check import InputError
 
 
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=["terminal", "md", "csv", "latex"], default="terminal", help="what to print")
     cite = add(group, "cite", commands.cite_cards, "BibTeX of the papers behind cards")
     cite.add_argument("cards", nargs="*", metavar="CARD", help="default: all")
+    runs.add_runs(add(group, "runs", None, "list, show and compare finished runs"))
     add_data(add(group, "data", None, "list, describe, build and import datasets"))
     new = add(group, "new", commands.new_card, "write a card's file that passes the contract tests")
     new.add_argument("name", metavar="FAMILY/NAME", help="such as offline/my_idea")
@@ -77,8 +78,10 @@ def add_training(command: argparse.ArgumentParser, lists: bool) -> None:
     command.add_argument("--episodes", **count, default=10, help="episodes of an evaluation (default 10)")
     values = "NAME=VALUE[,VALUE...]" if lists else "NAME=VALUE"
     text = "a setting of the card, see `jaxrl list`; repeatable"
-    combined = "; numbers take several values, all combinations are run" if lists else ""
+    combined = "; with several values all combinations are run" if lists else ""
     command.add_argument("--set", action="append", default=[], metavar=values, help=text + combined)
+    text = "a tracker that follows: tensorboard:DIR, wandb:PROJECT (offline) or mlflow:DIR; repeatable"
+    command.add_argument("--track", action="append", default=[], metavar="KIND:PLACE", help=text)
     place = "folder for scores.csv (added to), leaderboard.md and scores.png (default results/CARD)"
     command.add_argument("--out", metavar="DIR", help=place)
     command.set_defaults(lists=lists)

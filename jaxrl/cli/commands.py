@@ -1,6 +1,7 @@
 """What the commands do; each takes the parsed arguments and returns an exit code."""
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,19 +49,18 @@ def single(pairs: dict[str, list]) -> dict[str, Any]:
     return {name: values[0] for name, values in pairs.items()}
 
 
-def sorted_options(card, pairs: dict[str, list], lists: bool) -> tuple[dict[str, list], dict[str, Any]]:
-    """Numbers to combine, and the other options; InputError for what the card has not or does not take."""
+def checked_options(card, pairs: dict[str, list], lists: bool) -> dict[str, Any]:
+    """Options as `jaxrl.sweep` takes them; InputError for what the card has not or does not take, and for lists where
+    there may be none."""
     from jaxrl import suites
 
     for name, values in pairs.items():
         known(f"setting of {card.name}", name, suites.names_of(card.name))
         for value in values:
             suites.check(card.name, {name: value})
-        if lists and len(values) > 1 and name not in card.numbers():
-            remedy = f"only numbers combine ({', '.join(card.numbers())}); run `jaxrl sweep` once for each value"
-            raise InputError(f"--set {name} lists {len(values)} values, but changes the program or the data; {remedy}")
-    grids = {name: values for name, values in pairs.items() if name in card.numbers()} if lists else {}
-    return grids, single({name: values for name, values in pairs.items() if name not in grids})
+    if not lists or len(pairs.get("batch", [])) > 1:
+        single(pairs if not lists else {"batch": pairs["batch"]})
+    return {name: values if len(values) > 1 else values[0] for name, values in pairs.items()}
 
 
 def list_cards(arguments) -> int:
@@ -123,31 +123,29 @@ def print_rows(titles: Iterable[str], rows: Iterable[Sequence[str]]) -> None:
 def train(arguments) -> int:
     """`jaxrl train` and `jaxrl sweep`."""
     from jaxrl import bench as bench_module
-    from jaxrl import experiment, registry
+    from jaxrl import jobs, registry
     from jaxrl.core import compilation
+    from jaxrl.core.lock import claimed
+    from jaxrl.evaluation import scores
+    from jaxrl.experiment import stretches
 
     compilation.keep()
     card = registry.card(arguments.card)
-    grids, rest = sorted_options(card, assignments(arguments.set), arguments.lists)
-    with watch() as progress:
-        task = bench_module.loaded(arguments.task, print)
-        out = bench_module.writable(Path(arguments.out or f"results/{card.name}"))
-        result = experiment.sweep(
-            card.name,
-            task,
-            hypers=experiment.grid(card.name, **grids) if grids else None,
-            seeds=arguments.seeds,
-            updates=arguments.updates,
-            evaluate_every=arguments.evaluate_every,
-            episodes=arguments.episodes,
-            report=lambda one: progress(f"update {one.update:,}: return {one.returns.mean():.1f}"),
-            **rest,
-        )
-    found = bench_module.rows(result, out.resolve().name, rest)
-    bench_module.scores.repair(out / "scores.csv")
-    bench_module.scores.append(out / "scores.csv", found)
-    print(bench_module.summary(result))
-    show(bench_module.publish(found, out), out)
+    options = checked_options(card, assignments(arguments.set), arguments.lists)
+    out = bench_module.writable(Path(arguments.out or f"results/{card.name}"))
+    every = arguments.evaluate_every or stretches(arguments.updates, None)[0]
+    work = jobs.Work(
+        out.resolve().name, card.name, arguments.task, options, list(range(arguments.seeds)), arguments.updates,
+        every, arguments.episodes, str(out), tuple(arguments.track),
+    )  # fmt: skip
+    with claimed(out), watch() as progress:
+        task = jobs.loaded(arguments.task, print)
+        ended = jobs.perform(work, task, progress, print)
+        scores.repair(out / "scores.csv")
+        scores.append(out / "scores.csv", ended.rows)
+        jobs.forget(work)
+    print(ended.line)
+    show(bench_module.publish(ended.rows, out), out)
     return 0
 
 
@@ -174,6 +172,7 @@ def bench(arguments) -> int:
     """`jaxrl bench`."""
     from jaxrl import bench as bench_module
     from jaxrl.core import compilation
+    from jaxrl.core.lock import claimed
 
     compilation.keep()
     plan = bench_module.plan(
@@ -187,7 +186,18 @@ def bench(arguments) -> int:
         cards=arguments.cards,
         only=arguments.tasks,
     )
-    if arguments.fresh and plan.file.exists():
+    with claimed(plan.out):
+        return run_plan(plan, arguments.fresh)
+
+
+def run_plan(plan, fresh: bool) -> int:
+    """A suite as it will be run, from nothing or from where an earlier command was stopped."""
+    from jaxrl import bench as bench_module
+    from jaxrl import jobs
+
+    if fresh:
+        shutil.rmtree(plan.out / jobs.CHECKPOINTS, ignore_errors=True)
+    if fresh and plan.file.exists():
         print(f"earlier runs put aside: {bench_module.put_aside(plan.file)}")
     suite = plan.suite
     spent = (

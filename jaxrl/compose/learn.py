@@ -45,7 +45,8 @@ def learn(parts: Mapping[str, Part], optimiser: Callable = optax.adam):
     """(init, update) that improves every part once per call, in the order given.
 
     Each part sees the newest state of those before it. Optimisers are rebuilt from traced rates, so a state holds
-    arrays only. Parts idle on a call report NaN metrics. The loss is the mean of `batch.weight * losses`.
+    arrays only. Parts idle on a call report NaN metrics. The first part of a call whose loss is not finite reports 1 as
+    `diverged`, others 0. The loss is the mean of `batch.weight * losses`.
     """
 
     def init(key, hyper):
@@ -56,10 +57,12 @@ def learn(parts: Mapping[str, Part], optimiser: Callable = optax.adam):
         return Learned(params, target, opt, jnp.zeros((), jnp.int32))
 
     def update(key, hyper, state, batch):
-        metrics = {}
+        metrics, sound = {}, True
         for i, (name, part) in enumerate(parts.items()):
             step = _stepper(optimiser, name, part, jax.random.fold_in(key, i), hyper, batch)
-            state, metrics[name] = _on_turn(step, part.every, state)
+            state, found = _on_turn(step, part.every, state)
+            metrics[name] = {**found, "diverged": found["diverged"] * sound}
+            sound = sound & ~(found["diverged"] > 0)
             if part.follow:
                 state, _ = _on_turn(_follower(name, part, hyper), part.follow_every, state)
         return state._replace(step=state.step + 1), metrics
@@ -87,7 +90,8 @@ def _stepper(optimiser, name, part, key, hyper, batch):
         rule = _optimiser(optimiser, part, hyper, state.step // part.every)
         updates, opt = rule.update(grads, state.opt[name], state.params[name])
         params = optax.apply_updates(state.params[name], updates)
-        return _put(state, name, params=params, opt=opt), {"loss": loss, **aux}
+        metrics = {"loss": loss, "diverged": 1.0 - jnp.isfinite(loss), **aux}
+        return _put(state, name, params=params, opt=opt), metrics
 
     return go
 

@@ -48,3 +48,10 @@ def grid(record_class, **values):
             raise InputError(f"hyperparameter {name!r} has an empty list of values; give at least one")
     combinations = itertools.product(*lists)
     return stack(*(record_class(**dict(zip(values, one, strict=True))) for one in combinations))
+
+
+def bounds(name: str, values) -> tuple[float, float]:
+    """A lower and an upper number; InputError where there are not two, or not in that order."""
+    if not isinstance(values, list | tuple) or len(values) != 2 or not values[0] <= values[1]:
+        raise InputError(f"the range of {name} is {values!r}; give its lower and upper bound, as in (0.5, 2.0)")
+    return float(values[0]), float(values[1])

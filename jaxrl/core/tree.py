@@ -17,6 +17,11 @@ def finite(tree: Tree):
     return jnp.stack(flags).all() if flags else jnp.asarray(True)
 
 
+def counter(path) -> bool:
+    """Whether a leaf at that path counts for all members alike: leaves called `step` do."""
+    return bool(path) and getattr(path[-1], "name", None) == "step"
+
+
 def counters(tree: Tree, batched: int | None = 0) -> Tree:
     """`in_axes` for states of many members: None for counters common to all (leaves called `step`), else `batched`.
 
@@ -24,7 +29,6 @@ def counters(tree: Tree, batched: int | None = 0) -> Tree:
     """
 
     def axis(path, leaf):
-        last = path[-1] if path else None
-        return None if getattr(last, "name", None) == "step" else batched
+        return None if counter(path) else batched
 
     return jax.tree_util.tree_map_with_path(axis, tree)

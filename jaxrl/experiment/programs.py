@@ -4,11 +4,12 @@ import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrl import registry
 from jaxrl.acting import shown, spread
@@ -20,8 +21,9 @@ from jaxrl.core.types import Algorithm, Env, Given, Phase, Source, Spec, Task, T
 from jaxrl.data import samplers
 from jaxrl.evaluation import host, rollout
 from jaxrl.sources.logged import logged
-from jaxrl.train import hosted
-from jaxrl.train.driver import Compiled, Program, Stretch, drive, program
+from jaxrl.train import devices, hosted
+from jaxrl.train.driver import Compiled, Program, Resume, Stretch, drive, program
+from jaxrl.train.fit import SOUND
 
 EVALUATION = 2**31 - 2
 """Folded into a seed's key for its evaluation episodes, which are the same at every checkpoint."""
@@ -41,7 +43,9 @@ def make(name: str, spec: Spec, **structure) -> Algorithm:
 class Checkpoint(NamedTuple):
     """One evaluation of all members: returns [S, episodes], metrics and finite [S], seconds by kind.
 
-    success: [S, episodes], 0 to 1, None where the environment has no goal.
+    success: [S, episodes], 0 to 1, None where the environment has no goal. diverged: [S], the update in which a member
+    diverged, SOUND for none, 0 where it did so in a phase before the last; part: [S], which part did so first.
+    places: [S], of these members in the whole sweep.
     """
 
     update: int
@@ -50,35 +54,43 @@ class Checkpoint(NamedTuple):
     finite: np.ndarray
     seconds: dict[str, float]
     success: np.ndarray | None = None
+    diverged: np.ndarray | None = None
+    part: np.ndarray | None = None
+    places: np.ndarray | None = None
 
 
 class Trial(NamedTuple):
     """A card on an environment, compiled once and used for every dataset of the same shape.
 
     algorithm: of the last phase. training: a compiled program for each phase, or pieces around an environment on the
-    host. source: of a card that gathers experience.
+    host. source: of a card that gathers experience. mesh: of the devices among which members are shared out.
     """
 
     algorithm: Algorithm
     training: tuple[Program, ...] | hosted.Program
     evaluation: Compiled
     source: Source | None
+    mesh: Mesh | None = None
 
 
 @functools.lru_cache(maxsize=16)
 def trial(
-    name: str, spec: Spec, structure: tuple, collection: tuple, batch: int, episodes: int, functions: tuple | None
-) -> Trial:
-    """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host."""
+    name: str, spec: Spec, structure: tuple, collection: tuple, batch: int, episodes: int, functions: tuple | None,
+    mesh: Mesh | None = None,
+) -> Trial:  # fmt: skip
+    """Programs for a card; `functions`: (reset, step) of a JAX environment, None for one on the host.
+
+    mesh: devices among which members are shared out; a card that learns from a host's environment uses one.
+    """
     card, env = registry.card(name), Env(spec, (), *(functions or (None, None)))
     stages = phases(card, env, batch, dict(structure), dict(collection))
     algorithm = stages[-1].learner
     source = stages[-1].source(Given(None), None) if card.gathers else None
     training: tuple[Program, ...] | hosted.Program
     if source and not functions:
-        training = hosted.program(algorithm, spec, source.experience)
+        training, mesh = hosted.program(algorithm, spec, source.experience), None
     else:
-        training = tuple(program(phase) for phase in stages)
+        training = tuple(program(phase, mesh) for phase in stages)
 
     def returns(keys, hypers, state, params):
         env = Env(spec, params, *functions)
@@ -94,7 +106,9 @@ def trial(
 
         return jax.vmap(one, (0, 0, counters(state), 0, 0, 0))(keys, hypers, state, obs, reward, memory)
 
-    return Trial(algorithm, training, Compiled(returns if functions else actions), source)
+    one, common = (returns, (3,)) if functions else (actions, (3,))
+    evaluation = Compiled(lambda *args: devices.split(mesh, one, args, common))
+    return Trial(algorithm, training, evaluation, source, mesh)
 
 
 def phases(card: Card, env: Env, batch: int, structure: dict, collection: dict) -> tuple[Phase, ...]:
@@ -118,15 +132,45 @@ def even(dataset, batch: int) -> Source:
     return logged(dataset, samplers.uniform(batch))
 
 
+class Members(NamedTuple):
+    """Who is trained side by side: keys [S], stacked hyperparameters [S], the seed of each, [S] ints, and its place in
+    the whole sweep, [S] ints."""
+
+    keys: Any
+    hypers: Any
+    seeds: np.ndarray
+    places: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """S."""
+        return len(self.seeds)
+
+    def take(self, index) -> "Members":
+        """Those at the indices [n]."""
+        return jax.tree.map(lambda x: x[index], self)
+
+
+def members(seeds: list[int], hypers) -> Members:
+    """A member for every hyperparameter record and seed, seeds fastest."""
+    count = len(records.unstack(hypers))
+    every = np.array(seeds * count)
+    repeated = jax.tree.map(lambda x: jnp.repeat(x, len(seeds)), hypers)
+    return Members(jnp.stack([jax.random.key(seed) for seed in every]), repeated, every, np.arange(len(every)))
+
+
 def trained(
-    training, keys, hypers, task: Task, seeds: list[int], checkpoints: list[int], start: Callable | None = None
+    training, who: Members, task: Task, checkpoints: list[int], resume: Resume | None = None
 ) -> Iterator[Stretch]:
-    """Stretches of training on the task's data, or in its environment; `start` as in `train.driver.drive`."""
+    """Stretches of training on the task's data, or in its environment; `resume` as in `train.driver.drive`."""
     if isinstance(training, hosted.Program):
-        every_seed = seeds * (len(keys) // len(seeds))
-        return hosted.drive(training, keys, hypers, task.env, every_seed, checkpoints, start)
-    params = task.env.params if isinstance(task.env, Env) else ()
-    return drive(training, keys, hypers, Given(task.dataset, params), checkpoints, start)
+        return hosted.drive(training, who.keys, who.hypers, task.env, who.seeds.tolist(), checkpoints, resume)
+    return drive(training, who.keys, who.hypers, given(task), checkpoints, resume)
+
+
+def given(task: Task) -> Given:
+    """What the task gives to a compiled run."""
+    return Given(task.dataset, task.env.params if isinstance(task.env, Env) else ())
 
 
 def functions(env) -> tuple | None:
@@ -134,35 +178,28 @@ def functions(env) -> tuple | None:
     return (env.reset, env.step) if isinstance(env, Env) else None
 
 
-def member_keys(seeds: list[int], hypers):
-    """Keys [S] and hyperparameters [S] of the members, seeds fastest."""
-    count = len(records.unstack(hypers))
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds] * count)
-    return keys, jax.tree.map(lambda x: jnp.repeat(x, len(seeds)), hypers)
-
-
-def evaluator(parts: Trial, task: Task, keys, hypers, seeds: list[int], episodes: int) -> Callable[[Tree], tuple]:
+def evaluator(parts: Trial, task: Task, who: Members, episodes: int) -> Callable[[Tree], tuple]:
     """state -> (returns, success or None), [S, episodes] each, in the compiled graph or on the host."""
-    k_eval = jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(keys)
+    k_eval = devices.placed(parts.mesh, jax.vmap(lambda key: jax.random.fold_in(key, EVALUATION))(who.keys))
     if isinstance(task.env, Env):
-        return lambda state: (np.asarray(parts.evaluation(k_eval, hypers, state, task.env.params)), None)
-    every_seed = seeds * (len(keys) // len(seeds))
+        params = devices.placed(parts.mesh, task.env.params, common=True)
+        return lambda state: (np.asarray(parts.evaluation(k_eval, who.hypers, state, params)), None)
 
     def on_host(state):
         times = itertools.count()
         first = lambda hyper, state: spread(parts.algorithm.policy(hyper, state).start(), (episodes,))
 
         def act(obs, reward, memory):
-            return parts.evaluation(k_eval, hypers, state, np.int32(next(times)), jnp.asarray(obs), reward, memory)
+            return parts.evaluation(k_eval, who.hypers, state, np.int32(next(times)), jnp.asarray(obs), reward, memory)
 
-        player = host.Player(lambda: jax.vmap(first, (0, counters(state)))(hypers, state), act)
-        outcome = host.rollouts(task.env, player, every_seed, episodes)
+        player = host.Player(lambda: jax.vmap(first, (0, counters(state)))(who.hypers, state), act)
+        outcome = host.rollouts(task.env, player, who.seeds.tolist(), episodes)
         return outcome.returns, outcome.success
 
     return on_host
 
 
-def evaluated(stretch: Stretch, evaluate, parts: Trial) -> Checkpoint:
+def evaluated(stretch: Stretch, evaluate, parts: Trial, blame: "Blame", who: Members) -> Checkpoint:
     """The stretch with its evaluation and the seconds that everything took."""
     before = parts.evaluation.seconds
     start = time.perf_counter()
@@ -174,4 +211,34 @@ def evaluated(stretch: Stretch, evaluate, parts: Trial) -> Checkpoint:
         "train": stretch.seconds,
         "evaluate": spent - compiling,
     }
-    return Checkpoint(stretch.update, returns, stretch.metrics, np.asarray(stretch.finite), seconds, success)
+    metrics, finite = jax.tree.map(np.asarray, (stretch.metrics, stretch.finite))
+    return Checkpoint(stretch.update, returns, metrics, finite, seconds, success, *blame.so_far(), who.places)
+
+
+class Blame:
+    """When and where members diverged, learned from one stretch after another; `phases`: names, in a plan's order."""
+
+    def __init__(self, count: int, phases: tuple[str, ...] = ("",)):
+        self._update, self._part = np.full(count, SOUND), np.full(count, "", object)
+        self._phases = phases
+
+    def add(self, stretch: Stretch) -> None:
+        """Learn of those that diverged in the stretch; parts of a phase before the last are named with the phase."""
+        at = np.asarray(stretch.progress.diverged)
+        bad = (at >= 0) | ~np.asarray(stretch.finite)
+        names = np.full(len(at), "parameters", object)
+        for path, share in jax.tree_util.tree_leaves_with_path(stretch.metrics):
+            if getattr(path[-1], "key", None) == "diverged":
+                found = np.asarray(share).reshape(len(at), -1).max(-1, initial=0.0) > 0
+                names[found] = ".".join(str(getattr(one, "key", one)) for one in path[:-1])
+        new = bad & (self._update == SOUND)
+        self._update[new] = np.where(at >= 0, at, stretch.update)[new] if stretch.last else 0
+        self._part[new] = names[new] if stretch.last else [f"{self._phases[stretch.place]}.{one}" for one in names[new]]
+
+    def so_far(self) -> tuple[np.ndarray, np.ndarray]:
+        """Updates [S] at which members diverged, SOUND for none, 0 for phases before the last; and parts [S]."""
+        return self._update.copy(), self._part.astype(str)
+
+    def set(self, update, part) -> None:
+        """What was known when the run was stopped."""
+        self._update, self._part = np.array(update), np.array(part, object)

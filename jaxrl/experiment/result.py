@@ -7,6 +7,8 @@ import numpy as np
 
 from jaxrl.acting import Actor
 from jaxrl.core import hyper as records
+from jaxrl.core.tree import counter
+from jaxrl.train.fit import SOUND
 
 
 class Result:
@@ -16,7 +18,9 @@ class Result:
     episode_returns: [H, K, C, episodes], undiscounted, in the environment's own rewards.
     success: as far as each episode reached its goal, the same shape, 0 to 1; None where the environment has none.
     returns: mean returns, [H, K, C]. scores: normalized by the task's ranking reference where it has one, else returns.
-    diverged: [H, K, C], whether any parameter was not finite. metrics: losses by part, [H, K, C].
+    diverged: [H, K, C], whether the run had diverged. diverged_at: [H, K], the update in which it did, -1 for none, 0
+    in a phase before the last; diverged_part: [H, K], whose loss broke first, or "parameters", "" for none.
+    metrics: losses by part, [H, K, C], NaN for a diverged run.
     seconds: compile, train and evaluate, of the whole sweep, [C] each.
     earlier: states of the phases of a plan before its last, by name, leaves [H * K, ...].
     """
@@ -30,7 +34,8 @@ class Result:
         self.env_steps = self.updates * source.cost + source.before if source else 0 * self.updates
         self.episode_returns = gather(lambda one: one.returns)
         self.success = None if log[0].success is None else gather(lambda one: one.success)
-        self.diverged = gather(lambda one: ~np.asarray(one.finite))
+        self.diverged = gather(lambda one: ~one.finite | (one.diverged != SOUND))
+        self.diverged_at, self.diverged_part = (x.reshape(shape) for x in (log[-1].diverged, log[-1].part))
         self.metrics = jax.tree.map(lambda *x: gather(None, values=x), *[one.metrics for one in log])
         self.seconds = {name: np.array([one.seconds[name] for one in log]) for name in log[0].seconds}
 
@@ -48,9 +53,7 @@ class Result:
         """The trained policy of one member: observations [D] or [N, D] as the environment gives them -> its actions."""
         count = len(self.seeds)
         member = range(len(records.unstack(self.hypers)) * count)[hyper * count + range(count)[seed]]
-        state = jax.tree_util.tree_map_with_path(
-            lambda path, x: x if getattr(path[-1], "name", None) == "step" else x[member], self._state
-        )
+        state = jax.tree_util.tree_map_with_path(lambda path, x: x if counter(path) else x[member], self._state)
         own = records.unstack(self.hypers)[hyper]
         return Actor(self._algorithm, own, state, self.task)
 

@@ -16,10 +16,12 @@ from jaxrl.core import hyper as records
 from jaxrl.core import paths
 from jaxrl.core.card import check_actions
 from jaxrl.core.check import InputError
+from jaxrl.core.tree import counter
 from jaxrl.core.types import Env, Policy, Task, Transition, Tree, first_steps
 from jaxrl.evaluation import host, rollout
 from jaxrl.ladder.recipes import Recipe
 from jaxrl.train import checkpoint
+from jaxrl.train.driver import Resume
 from jaxrl.train.fit import Progress
 
 
@@ -66,19 +68,18 @@ def train(recipe: Recipe, report: Callable[[str], Any]) -> Trained:
     functions = experiment.functions(task.env)
     parts = experiment.trial(card.name, task.env.spec, *static, chosen.batch, recipe.episodes, functions)
     hypers = records.stack(card.hyper(**chosen.numbers))
-    keys, members = experiment.member_keys([recipe.seed], hypers)
+    who = experiment.members([recipe.seed], hypers)
     folder = prepared(recipe, folder_of(recipe))
     evaluate = evaluator(recipe, parts, task, records.unstack(hypers)[0])
     kept, last = past(folder), {}
 
-    def start(fresh: Progress):
-        last["like"] = fresh
-        if not kept:
-            return fresh, 0
+    def load(like):
         report(f"{recipe.name}: going on after {kept[-1].env_steps:,} steps")
-        return checkpoint.restore(folder / "progress", fresh), kept[-1].update
+        last["progress"] = checkpoint.restore(folder / "progress", like[1])
+        return {}, last["progress"]
 
-    for stretch in experiment.trained(parts.training, keys, members, task, [recipe.seed], plan(recipe, parts), start):
+    resume = Resume(0, kept[-1].update, load) if kept else None
+    for stretch in experiment.trained(parts.training, who, task, plan(recipe, parts), resume):
         score = evaluate(member(stretch.state))
         steps = stretch.update * parts.source.cost + parts.source.before
         if not bool(np.all(stretch.finite)):
@@ -87,7 +88,7 @@ def train(recipe: Recipe, report: Callable[[str], Any]) -> Trained:
         keep(folder, stretch.progress, kept)
         report(f"{recipe.name}: {steps:,} steps, return {score:.1f}")
         last["progress"] = stretch.progress
-    progress = last.get("progress") or checkpoint.restore(folder / "progress", last["like"])
+    progress = last["progress"]
     return Trained(
         recipe, task, parts, records.unstack(hypers)[0], tuple(kept),
         lambda update: member(checkpoint.restore(folder / f"state-{update}", progress.state)), ordered(progress.feed),
@@ -165,10 +166,7 @@ def keep(folder: Path, progress: Progress, snapshots: list[Snapshot]) -> None:
 def member(state: Tree) -> Tree:
     """The only member's state of a state [1, ...] whose counters are unbatched."""
 
-    def leaf(path, x):
-        return x if getattr(path[-1], "name", None) == "step" else x[0]
-
-    return jax.tree_util.tree_map_with_path(leaf, state)
+    return jax.tree_util.tree_map_with_path(lambda path, x: x if counter(path) else x[0], state)
 
 
 def ordered(feed: Tree) -> Transition | None:

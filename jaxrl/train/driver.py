@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
-from jaxrl.core.tree import counters, finite
+from jaxrl.core.tree import counter, counters, finite
 from jaxrl.core.types import Earlier, Given, Phase, Tree
+from jaxrl.train import devices
 from jaxrl.train.fit import Progress, advance, begin
 
 STOCK = 2**31 - 5
@@ -24,7 +26,8 @@ class Stretch(NamedTuple):
     progress: where the members stand, leaves [S, ...] (counters unbatched). metrics: means over the stretch, [S].
     finite: whether every parameter of a member still is finite, [S] bool.
     seconds: training time of this stretch. compile_seconds: time spent compiling before it.
-    earlier: states of the phases before this one, by name.
+    earlier: states of the phases before this one, by name. place: of the phase in its plan. last: whether it is the
+    plan's last phase, whose stretches end at the run's checkpoints.
     """
 
     update: int
@@ -34,11 +37,24 @@ class Stretch(NamedTuple):
     seconds: float
     compile_seconds: float
     earlier: Earlier = {}
+    place: int = 0
+    last: bool = True
 
     @property
     def state(self) -> Tree:
         """The learners' states."""
         return self.progress.state
+
+
+class Resume(NamedTuple):
+    """Where a run that was stopped goes on: place of the phase in its plan, updates of that phase so far.
+
+    load: (states of the phases before it by name, its Progress), both as shapes -> the same as arrays.
+    """
+
+    place: int
+    update: int
+    load: Callable[[tuple[Earlier, Progress]], tuple[Earlier, Progress]]
 
 
 class Compiled:
@@ -53,18 +69,26 @@ class Compiled:
         """The lowered program for these arguments."""
         return self._jit.lower(*args)
 
-    def __call__(self, *args):
+    def shapes(self, *args) -> Tree:
+        """Shapes and types of what a call with these arguments returns."""
+        return jax.eval_shape(self._jit, *args)
+
+    def compiled(self, *args):
+        """The compiled program for arguments of these shapes, which need not be arrays."""
         leaves, structure = jax.tree.flatten(args)
         signature = structure, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
         if signature not in self._programs:
             start = time.perf_counter()
             self._programs[signature] = self._jit.lower(*args).compile()
             self.seconds += time.perf_counter() - start
-        return self._programs[signature](*args)
+        return self._programs[signature]
+
+    def __call__(self, *args):
+        return self.compiled(*args)(*args)
 
 
 class Program(NamedTuple):
-    """The two compiled halves of a phase's training, for S members at once.
+    """The two compiled halves of a phase's training, for S members at once, on the devices of a mesh.
 
     begin: (keys [S], hypers [S], given, earlier) -> Progress.
     advance: (keys, hypers, progress, given, steps) -> (Progress, metrics, finite). The progress is donated.
@@ -73,6 +97,7 @@ class Program(NamedTuple):
     phase: Phase
     begin: Compiled
     advance: Compiled
+    mesh: Mesh | None = None
 
     @property
     def seconds(self) -> float:
@@ -84,12 +109,12 @@ def common_counters(states: Tree) -> Tree:
     """States of many members with each counter kept once."""
 
     def leaf(path, x):
-        return x[0] if getattr(path[-1], "name", None) == "step" else x
+        return x[0] if counter(path) else x
 
     return jax.tree_util.tree_map_with_path(leaf, states)
 
 
-def program(phase: Phase) -> Program:
+def program(phase: Phase, mesh: Mesh | None = None) -> Program:
     """Training of many members in a phase; what they are given is an argument of the compiled program, never copied.
 
     Counters are common to all members, so a part's turn stays a true branch.
@@ -109,7 +134,9 @@ def program(phase: Phase) -> Program:
 
         return jax.vmap(one, (0, 0, axes), (axes, 0, 0))(keys, hypers, progress)
 
-    return Program(phase, Compiled(start), Compiled(stretch, donate=(2,)))
+    begin = lambda *args: devices.split(mesh, start, args, common=(2,))
+    go = lambda *args: devices.split(mesh, stretch, args, common=(3, 4))
+    return Program(phase, Compiled(begin), Compiled(go, donate=(2,)), mesh)
 
 
 def _begin(phase: Phase, key, hyper, given, earlier) -> Progress:
@@ -119,35 +146,49 @@ def _begin(phase: Phase, key, hyper, given, earlier) -> Progress:
 
 
 def drive(
-    programs: Sequence[Program], keys, hypers, given: Given, checkpoints: list[int], start: Callable | None = None
+    programs: Sequence[Program], keys, hypers, given: Given, checkpoints: list[int], resume: Resume | None = None
 ) -> Iterator[Stretch]:
-    """Train S members side by side through all phases; yields after each checkpoint of the last one.
+    """Train S members side by side through all phases; yields after each stretch, those of the last phase end at the
+    checkpoints.
 
     checkpoints: increasing counts of the last phase's updates; one of 0 is before the first.
-    start: fresh Progress -> (the last phase's Progress to go on from, its updates), for a run that was stopped.
+    A member that diverged in a phase is trained no further, and counts as diverged at update 0 of those after it.
     The state of a Stretch is valid until the next one is asked for: its memory is then used again.
     """
-    spent = sum(program.seconds for program in programs)
-    began = time.perf_counter()
-    earlier = _earlier(programs[:-1], keys, hypers, given)
-    program, reached = programs[-1], -1
-    progress = jax.block_until_ready(program.begin(keys, hypers, given, earlier))
-    if start:
-        progress, reached = start(progress)
-    for update in (one for one in checkpoints if one > reached):
-        steps = jnp.asarray(update - max(reached, 0), jnp.int32)
-        progress, metrics, alive = jax.block_until_ready(program.advance(keys, hypers, progress, given, steps))
-        compiled = sum(program.seconds for program in programs) - spent
-        yield Stretch(update, progress, metrics, alive, time.perf_counter() - began - compiled, compiled, earlier)
-        reached, spent, began = update, spent + compiled, time.perf_counter()
-
-
-def _earlier(programs: Sequence[Program], keys, hypers, given) -> dict[str, Tree]:
-    """Trained states of the phases before the last, by name; each has a key of its own."""
-    states: dict[str, Tree] = {}
+    spent, began = sum(program.seconds for program in programs), time.perf_counter()
+    earlier: Earlier = {}
+    lost = jnp.zeros(len(keys), bool)
     for place, program in enumerate(programs):
-        own = jax.vmap(jax.random.fold_in, (0, None))(keys, PHASES - place)
-        progress = program.begin(own, hypers, given, states)
-        steps = jnp.asarray(program.phase.updates, jnp.int32)
-        states[program.phase.name] = program.advance(own, hypers, progress, given, steps)[0].state
-    return states
+        last = place == len(programs) - 1
+        own = keys if last else jax.vmap(jax.random.fold_in, (0, None))(keys, PHASES - place)
+        if resume and place < resume.place:
+            earlier = {**earlier, program.phase.name: program.begin.shapes(own, hypers, given, earlier).state}
+            continue
+        reached = -1
+        if resume and place == resume.place:
+            like = earlier, program.begin.shapes(own, hypers, given, earlier)
+            earlier, progress = (devices.placed(program.mesh, one) for one in resume.load(like))
+            reached = resume.update
+        else:
+            progress = program.begin(own, hypers, given, earlier)
+            progress = progress._replace(diverged=jnp.where(lost, 0, progress.diverged))
+        for update in (one for one in (checkpoints if last else parts(program.phase.updates)) if one > reached):
+            steps = jnp.asarray(update - max(reached, 0), jnp.int32)
+            progress, metrics, alive = jax.block_until_ready(program.advance(own, hypers, progress, given, steps))
+            compiled = sum(program.seconds for program in programs) - spent
+            seconds = time.perf_counter() - began - compiled
+            yield Stretch(update, progress, metrics, alive, seconds, compiled, earlier, place, last)
+            reached, spent, began = update, spent + compiled, time.perf_counter()
+        earlier = {**earlier, program.phase.name: progress.state}
+        lost = (progress.diverged >= 0) | ~_alive(progress.state)
+
+
+def parts(updates: int) -> list[int]:
+    """Counts of updates after which a phase before the last pauses: ten, the last of them `updates`."""
+    return sorted({updates * (i + 1) // 10 for i in range(10)} - {0})
+
+
+@jax.jit
+def _alive(state: Tree):
+    """Whether every parameter of a member is finite, [S] bool."""
+    return jax.vmap(finite, (counters(state),))(state)

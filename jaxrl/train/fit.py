@@ -3,32 +3,42 @@
 Randomness is a function of (key, step), so a run cut in two and resumed gives the same bits.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxrl.core.check import InputError
+from jaxrl.core.tree import counter
 from jaxrl.core.types import Algorithm, Tree
 
 SETUP = 2**31 - 1
 """Updates count up from 0; one-off draws count down from here."""
 
 
+SOUND = -1
+"""`Progress.diverged` of a run whose losses were finite so far."""
+
+
 class Progress(NamedTuple):
-    """Where a run stands; `step` counts updates, `stock` is what its phase computed when it began."""
+    """Where a run stands; `step` counts updates, `stock` is what its phase computed when it began.
+
+    diverged: the update, counted from 1, in which a loss was not finite for the first time; its learner's state has not
+    changed since. SOUND while there was none.
+    """
 
     state: Tree
     feed: Tree
     step: jax.Array
     stock: Tree = ()
+    diverged: Any = SOUND
 
 
 def begin(key, learner, hyper, source, *, state=None, step: int = 0) -> Progress:
     """Fresh progress, or one that goes on from a given state and step."""
     k_state, k_feed = jax.random.split(jax.random.fold_in(key, SETUP - step))
     state = learner.init(k_state, hyper) if state is None else state
-    return Progress(state, source.init(k_feed), jnp.asarray(step, jnp.int32))
+    return Progress(state, source.init(k_feed), jnp.asarray(step, jnp.int32), diverged=jnp.int32(SOUND))
 
 
 class Tally(NamedTuple):
@@ -75,15 +85,38 @@ def _update(key, learner, hyper, source, progress: Progress):
 
 
 def improve(key, learner, hyper, progress: Progress, batch, observe=None):
-    """One update on a batch; `observe(feed, priority)` tells the feed of its errors. Returns (Progress, metrics)."""
+    """One update on a batch; `observe(feed, priority)` tells the feed of its errors. Returns (Progress, metrics).
+
+    A run that has diverged keeps its learner's state, and reports NaN.
+    """
     state, metrics = learner.update(key, hyper, progress.state, batch)
+    frozen = progress.diverged >= 0
+    state = unless(frozen, state, progress.state)
+    diverged = jnp.where(~frozen & lost(metrics), progress.step + 1, progress.diverged)
     metrics, feed = {**metrics}, progress.feed
     priority = metrics.pop("priority", None)
     if observe:
         if priority is None:
             raise InputError("the source draws by priority, but the learner reports none; use a source with even draws")
         feed = observe(feed, priority)
-    return progress._replace(state=state, feed=feed, step=progress.step + 1), jax.tree.map(jnp.asarray, metrics)
+    after = progress._replace(state=state, feed=feed, step=progress.step + 1, diverged=diverged)
+    return after, jax.tree.map(lambda x: jnp.where(frozen, jnp.nan, x), metrics)
+
+
+def lost(metrics):
+    """Whether any part reports a loss that is not finite (metrics called "diverged", NaN where a part was idle)."""
+    leaves = jax.tree_util.tree_leaves_with_path(metrics)
+    flags = [(leaf > 0).any() for path, leaf in leaves if getattr(path[-1], "key", None) == "diverged"]
+    return jnp.stack(flags).any() if flags else jnp.asarray(False)
+
+
+def unless(frozen, new: Tree, old: Tree) -> Tree:
+    """The new tree, or the old one where `frozen`; counters, which all members share, are always new."""
+
+    def leaf(path, new, old):
+        return new if counter(path) else jnp.where(frozen, old, new)
+
+    return jax.tree_util.tree_map_with_path(leaf, new, old)
 
 
 def fit(key, learner, hyper, source, steps: int, *, start=None, every=None, report=lambda key, state: {}):

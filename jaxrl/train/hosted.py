@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,8 +13,8 @@ from jaxrl.core.check import InputError
 from jaxrl.core.tree import counters, finite
 from jaxrl.core.types import Algorithm, Experience, HostEnv, Spec, Transition, blank_batch, first_steps
 from jaxrl.envs.adapters.machines import physical, several
-from jaxrl.train.driver import Compiled, Stretch, common_counters
-from jaxrl.train.fit import SETUP, Progress, Tally, improve
+from jaxrl.train.driver import Compiled, Resume, Stretch, common_counters
+from jaxrl.train.fit import SETUP, SOUND, Progress, Tally, improve
 
 ACTING = 2**31 - 4
 """Folded into a member's key for its exploring; updates fold their counts into the same key."""
@@ -49,7 +49,8 @@ def program(learner: Algorithm, spec: Spec, experience: Experience) -> Program:
     def begin(keys, hypers):
         def one(key, hyper):
             k_state = jax.random.split(jax.random.fold_in(key, SETUP))[0]
-            return Progress(learner.init(k_state, hyper), buffer.init(row), jnp.zeros((), jnp.int32))
+            state, zero = learner.init(k_state, hyper), jnp.zeros((), jnp.int32)
+            return Progress(state, buffer.init(row), zero, diverged=jnp.int32(SOUND))
 
         progress = common_counters(jax.vmap(one)(keys, hypers))
         metrics = jax.eval_shape(lambda p: over(_draw_and_improve)(keys, hypers, p)[1], progress)
@@ -72,6 +73,8 @@ def program(learner: Algorithm, spec: Spec, experience: Experience) -> Program:
             k_act = jax.random.fold_in(jax.random.fold_in(key, ACTING), time)
             policy = learner.explore(hyper, state)
             action, _ = policy.act(k_act, first_steps(obs), ())
+            # A member that diverged must not stop the others.
+            action = jnp.where(jnp.isfinite(action), action, jnp.zeros_like(action))
             return action, policy.log_prob(obs, action) if experience.densities else jnp.zeros(obs.shape[:-1])
 
         return jax.vmap(one, (0, 0, counters(progress.state), 0))(keys, hypers, progress.state, obs)
@@ -97,7 +100,7 @@ class Walkers:
         self.env, self.seeds, self.shape, self.densities = env, list(seeds), (len(seeds), envs), densities
         self.attempt = attempt
         self.machines = several(env, len(seeds) * envs)
-        self.draw = np.random.default_rng([*self.seeds, 1, attempt])
+        self.draws = [np.random.default_rng([seed, 1, attempt]) for seed in self.seeds]
         self.episodes = np.zeros(self.shape[0] * envs, int)
         self.lengths = np.zeros(len(self.episodes), int)
         self.raw = np.zeros((len(self.episodes), env.spec.obs), np.float32)
@@ -112,9 +115,11 @@ class Walkers:
         """Uniformly random actions [S, N, ...], within [-1, 1] or classes, and their log-probabilities [S, N]."""
         spec = self.env.spec
         if spec.discrete:
-            actions, flat = self.draw.integers(spec.action, size=self.shape).astype(np.int32), -np.log(spec.action)
+            actions = np.stack([draw.integers(spec.action, size=self.shape[1]) for draw in self.draws]).astype(np.int32)
+            flat = -np.log(spec.action)
         else:
-            actions = self.draw.uniform(-1, 1, (*self.shape, spec.action)).astype(np.float32)
+            size = self.shape[1], spec.action
+            actions = np.stack([draw.uniform(-1, 1, size) for draw in self.draws]).astype(np.float32)
             flat = -spec.action * np.log(2.0)
         return actions, np.full(self.shape, flat, np.float32)
 
@@ -159,17 +164,17 @@ def drive(
     env: HostEnv,
     seeds: Sequence[int],
     checkpoints: list[int],
-    start: Callable | None = None,
+    resume: Resume | None = None,
 ) -> Iterator[Stretch]:
     """Train S members side by side, as `train.driver.drive` does; yields after each checkpoint (a count of updates).
 
-    A run that is started from a stored Progress begins new episodes, since the host's environments are not stored.
+    A run that goes on from a stored Progress begins new episodes, since the host's environments are not stored.
     """
     spent, gather = program.seconds, program.experience
     progress, tally = program.begin(keys, hypers)
     reached = 0
-    if start:
-        progress, reached = start(progress)
+    if resume:
+        (_, progress), reached = resume.load(({}, progress)), resume.update
     walkers = Walkers(env, seeds, gather.envs, gather.densities, reached)
     try:
         began, passed = time.perf_counter(), reached * gather.per

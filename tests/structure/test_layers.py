@@ -13,8 +13,10 @@ LAYERS = (
     ("algorithms", "train", "evaluation"),
     ("registry", "acting"),
     ("experiment", "scaffold", "diagnosis"),
-    ("suites", "ladder"),
-    ("bench",),
+    ("suites", "ladder", "store"),
+    ("trackers",),
+    ("jobs",),
+    ("bench", "export"),
     ("cli",),
     ("__main__",),
 )
@@ -40,6 +42,10 @@ HOMES = {
     "mujoco": {"envs"},
     "brax": {"envs"},
     "matplotlib": {"evaluation"},
+    "tensorboardX": {"trackers"},
+    "wandb": {"trackers"},
+    "mlflow": {"trackers"},
+    "onnx": {"export"},
     "tyro": {"cli"},
 }
 """Library -> units that may import it; `diagnosis` may import any, to say whether it works."""

@@ -10,6 +10,7 @@ from jaxrl.core.types import Algorithm, Env, Experience, HostEnv, Spec, reactive
 from jaxrl.sources import ring
 from jaxrl.sources.rollouts import rollouts
 from jaxrl.train import hosted
+from jaxrl.train.driver import Resume
 
 SPEC = Spec("Counter", 1, 1, 5, low=(-2.0,), high=(2.0,))
 
@@ -87,10 +88,10 @@ def learner():
     return Algorithm(init, update, act, act)
 
 
-def run(host, experience, checkpoints, start=None, seeds=(0, 1)):
+def run(host, experience, checkpoints, resume=None, seeds=(0, 1)):
     program = hosted.program(learner(), SPEC, experience)
     keys, hypers = jnp.stack([jax.random.key(s) for s in seeds]), jnp.arange(1.0, 1 + len(seeds))
-    return list(hosted.drive(program, keys, hypers, host, list(seeds), checkpoints, start))
+    return list(hosted.drive(program, keys, hypers, host, list(seeds), checkpoints, resume))
 
 
 def test_every_step_is_walked_and_learned_from(env):
@@ -113,6 +114,6 @@ def test_a_run_goes_on_from_a_stored_progress(env):
     host, made = env
     experience = Experience(ring.uniform(4, capacity=40, envs=2), 2, per=1, first=5)
     half = jax.tree.map(jnp.copy, run(host, experience, [3])[-1].progress)
-    rest = run(host, experience, [3, 6], start=lambda fresh: (half, 3))
+    rest = run(host, experience, [3, 6], resume=Resume(0, 3, lambda like: ({}, half)))
     assert [one.update for one in rest] == [6] and rest[0].state.tolist() == [24.0, 48.0]
     assert len(made[1].commands) == 3

@@ -24,7 +24,8 @@ CHECKPOINTS = "checkpoints"
 
 class Work(NamedTuple):
     """One piece. options: as the suite and the command gave them. folder: of the results, where checkpoints are kept
-    while it goes on and a run when it ends; None to keep nothing. track: specifications of trackers that follow it."""
+    while it goes on and a run when it ends; None to keep nothing. track: specifications of trackers that follow it.
+    memory: GiB of a device, None for what is free."""
 
     suite: str
     card: str
@@ -36,6 +37,7 @@ class Work(NamedTuple):
     episodes: int
     folder: str | None
     track: tuple[str, ...] = ()
+    memory: float | None = None
 
 
 class Ended(NamedTuple):
@@ -62,7 +64,8 @@ def perform(work: Work, task: Task, progress: Callable[[str], None], say: Callab
 
         found = sweep(
             work.card, task, seeds=work.seeds, updates=work.updates, evaluate_every=work.evaluate_every,
-            episodes=work.episodes, report=report, checkpoint=place(work), say=say, **work.options,
+            episodes=work.episodes, report=report, checkpoint=place(work), memory=work.memory,
+            say=say, **work.options,
         )  # fmt: skip
     results = found if isinstance(found, list) else [found]
     for result in results if work.folder else []:
@@ -84,7 +87,7 @@ def place(work: Work) -> Path | None:
     """Folder of its checkpoints."""
     if work.folder is None:
         return None
-    digest = hashlib.sha1(repr(work._replace(folder=None, track=())).encode()).hexdigest()[:8]
+    digest = hashlib.sha1(repr(work._replace(folder=None, track=(), memory=None)).encode()).hexdigest()[:8]
     return Path(work.folder) / CHECKPOINTS / f"{slug(work)}-{digest}"
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jaxrl import __version__
-from jaxrl.cli import commands, runs
+from jaxrl.cli import commands, export, runs
 from jaxrl.core.check import InputError
 
 
@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     cite = add(group, "cite", commands.cite_cards, "BibTeX of the papers behind cards")
     cite.add_argument("cards", nargs="*", metavar="CARD", help="default: all")
     runs.add_runs(add(group, "runs", None, "list, show and compare finished runs"))
+    export.add_arguments(
+        add(group, "export", export.run, "write a trained policy as a file that acts without this package")
+    )
     add_data(add(group, "data", None, "list, describe, build and import datasets"))
     new = add(group, "new", commands.new_card, "write a card's file that passes the contract tests")
     new.add_argument("name", metavar="FAMILY/NAME", help="such as offline/my_idea")
@@ -65,6 +68,17 @@ def whole(text: str) -> int:
     return value
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
 def add_training(command: argparse.ArgumentParser, lists: bool) -> None:
     """Arguments of `train` and `sweep`."""
     command.add_argument("card", metavar="CARD", help="see `jaxrl list`")
@@ -82,6 +96,8 @@ def add_training(command: argparse.ArgumentParser, lists: bool) -> None:
     command.add_argument("--set", action="append", default=[], metavar=values, help=text + combined)
     text = "a tracker that follows: tensorboard:DIR, wandb:PROJECT (offline) or mlflow:DIR; repeatable"
     command.add_argument("--track", action="append", default=[], metavar="KIND:PLACE", help=text)
+    text = "memory of each device that may be used (default: what is free); members are split into chunks that fit"
+    command.add_argument("--memory", type=positive, metavar="GIB", help=text)
     place = "folder for scores.csv (added to), leaderboard.md and scores.png (default results/CARD)"
     command.add_argument("--out", metavar="DIR", help=place)
     command.set_defaults(lists=lists)

@@ -136,7 +136,7 @@ def train(arguments) -> int:
     every = arguments.evaluate_every or stretches(arguments.updates, None)[0]
     work = jobs.Work(
         out.resolve().name, card.name, arguments.task, options, list(range(arguments.seeds)), arguments.updates,
-        every, arguments.episodes, str(out), tuple(arguments.track),
+        every, arguments.episodes, str(out), tuple(arguments.track), arguments.memory,
     )  # fmt: skip
     with claimed(out), watch() as progress:
         task = jobs.loaded(arguments.task, print)

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from jaxrl.core.tree import counter, counters, finite
+from jaxrl.core.tree import counter, counters
 from jaxrl.core.types import Earlier, Given, Phase, Tree
 from jaxrl.train import devices
-from jaxrl.train.fit import Progress, advance, begin
+from jaxrl.train.fit import Progress, advance, begin, settled
 
 STOCK = 2**31 - 5
 """Folded into a member's key for what a phase computes when it begins."""
@@ -24,7 +24,8 @@ class Stretch(NamedTuple):
     """What is known after a stretch of updates of S members.
 
     progress: where the members stand, leaves [S, ...] (counters unbatched). metrics: means over the stretch, [S].
-    finite: whether every parameter of a member still is finite, [S] bool.
+    finite: whether every parameter of a member was finite at its end, [S] bool; a member that diverged has since been
+    put back to where it stood at the stretch's beginning.
     seconds: training time of this stretch. compile_seconds: time spent compiling before it.
     earlier: states of the phases before this one, by name. place: of the phase in its plan. last: whether it is the
     plan's last phase, whose stretches end at the run's checkpoints.
@@ -128,9 +129,10 @@ def program(phase: Phase, mesh: Mesh | None = None) -> Program:
         axes = counters(progress)
 
         def one(key, hyper, progress):
-            source = phase.source(given, progress.stock)
+            source, before = phase.source(given, progress.stock), progress.state
             progress, metrics = advance(key, phase.learner, hyper, source, progress, steps)
-            return progress, metrics, finite(progress.state)
+            progress, sound = settled(progress, before)
+            return progress, metrics, sound
 
         return jax.vmap(one, (0, 0, axes), (axes, 0, 0))(keys, hypers, progress)
 
@@ -180,15 +182,9 @@ def drive(
             yield Stretch(update, progress, metrics, alive, seconds, compiled, earlier, place, last)
             reached, spent, began = update, spent + compiled, time.perf_counter()
         earlier = {**earlier, program.phase.name: progress.state}
-        lost = (progress.diverged >= 0) | ~_alive(progress.state)
+        lost = progress.diverged >= 0
 
 
 def parts(updates: int) -> list[int]:
     """Counts of updates after which a phase before the last pauses: ten, the last of them `updates`."""
     return sorted({updates * (i + 1) // 10 for i in range(10)} - {0})
-
-
-@jax.jit
-def _alive(state: Tree):
-    """Whether every parameter of a member is finite, [S] bool."""
-    return jax.vmap(finite, (counters(state),))(state)

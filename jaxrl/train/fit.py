@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl.core.check import InputError
-from jaxrl.core.tree import counter
+from jaxrl.core.tree import counter, finite
 from jaxrl.core.types import Algorithm, Tree
 
 SETUP = 2**31 - 1
@@ -23,8 +23,7 @@ SOUND = -1
 class Progress(NamedTuple):
     """Where a run stands; `step` counts updates, `stock` is what its phase computed when it began.
 
-    diverged: the update, counted from 1, in which a loss was not finite for the first time; its learner's state has not
-    changed since. SOUND while there was none.
+    diverged: the update, counted from 1, in which a loss was not finite for the first time; SOUND while there was none.
     """
 
     state: Tree
@@ -87,11 +86,10 @@ def _update(key, learner, hyper, source, progress: Progress):
 def improve(key, learner, hyper, progress: Progress, batch, observe=None):
     """One update on a batch; `observe(feed, priority)` tells the feed of its errors. Returns (Progress, metrics).
 
-    A run that has diverged keeps its learner's state, and reports NaN.
+    A run that has diverged reports NaN.
     """
     state, metrics = learner.update(key, hyper, progress.state, batch)
     frozen = progress.diverged >= 0
-    state = unless(frozen, state, progress.state)
     diverged = jnp.where(~frozen & lost(metrics), progress.step + 1, progress.diverged)
     metrics, feed = {**metrics}, progress.feed
     priority = metrics.pop("priority", None)
@@ -110,13 +108,17 @@ def lost(metrics):
     return jnp.stack(flags).any() if flags else jnp.asarray(False)
 
 
-def unless(frozen, new: Tree, old: Tree) -> Tree:
-    """The new tree, or the old one where `frozen`; counters, which all members share, are always new."""
+def settled(progress: Progress, before: Tree) -> tuple[Progress, jax.Array]:
+    """Progress at the end of a stretch that began with the learner's state `before`, and whether its state was finite.
 
-    def leaf(path, new, old):
-        return new if counter(path) else jnp.where(frozen, old, new)
-
-    return jax.tree_util.tree_map_with_path(leaf, new, old)
+    A run that has diverged is put back: its state stays that of the last stretch that ended well. Looking once a
+    stretch costs nothing, where a choice in every update would cost a copy of the state each time.
+    """
+    sound = finite(progress.state)
+    found = jnp.where(sound, progress.diverged, jnp.where(progress.diverged >= 0, progress.diverged, progress.step))
+    back = lambda path, new, old: new if counter(path) else jnp.where(found >= 0, old, new)
+    state = jax.tree_util.tree_map_with_path(back, progress.state, before)
+    return progress._replace(state=state, diverged=found), sound
 
 
 def fit(key, learner, hyper, source, steps: int, *, start=None, every=None, report=lambda key, state: {}):

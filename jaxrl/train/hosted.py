@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl.core.check import InputError
-from jaxrl.core.tree import counters, finite
+from jaxrl.core.tree import counters
 from jaxrl.core.types import Algorithm, Experience, HostEnv, Spec, Transition, blank_batch, first_steps
 from jaxrl.envs.adapters.machines import physical, several
 from jaxrl.train.driver import Compiled, Resume, Stretch, common_counters
-from jaxrl.train.fit import SETUP, SOUND, Progress, Tally, improve
+from jaxrl.train.fit import SETUP, SOUND, Progress, Tally, improve, settled
 
 ACTING = 2**31 - 4
 """Folded into a member's key for its exploring; updates fold their counts into the same key."""
@@ -181,14 +181,15 @@ def drive(
         for _ in range(0 if reached else gather.first):
             progress = program.walk(progress, walkers.step(*walkers.random()))
         for update in (one for one in checkpoints if one > reached):
-            before = program.seconds
+            before, held = program.seconds, jax.tree.map(jnp.copy, progress.state)
             for _ in range(reached, update):
                 for _ in range(gather.per):
                     chosen = program.act(keys, hypers, progress, walkers.obs, jnp.int32(passed))
                     progress = program.walk(progress, walkers.step(*map(np.asarray, chosen)))
                     passed += 1
                 progress, tally = program.learn(keys, hypers, progress, tally)
-            metrics, alive = jax.device_get((tally.means(), _alive(progress)))
+            progress, alive = _settled(progress, held)
+            metrics, alive = jax.device_get((tally.means(), alive))
             now, after = time.perf_counter(), program.seconds
             yield Stretch(update, progress, metrics, alive, now - began - (after - before), after - spent)
             began, reached, spent = time.perf_counter(), update, after
@@ -198,5 +199,6 @@ def drive(
 
 
 @functools.partial(jax.jit)
-def _alive(progress: Progress):
-    return jax.vmap(finite, (counters(progress.state),))(progress.state)
+def _settled(progress: Progress, before):
+    axes = counters(progress)
+    return jax.vmap(settled, (axes, axes.state), (axes, 0))(progress, before)

@@ -1,0 +1,129 @@
+"""Members a second against members, and what checkpoints and the watch for divergence cost; in one process.
+
+    python -m benchmarks.speed.sweep [--card td3_bc] [--updates 200] [--members 1 4 16 64] [--width 64] [--repeats 3]
+
+Members: one compiled call for all of them against a loop over seeds that calls a compiled program for one, both warm.
+Compile seconds are those of the two programs of a sweep, without the persistent cache. Memory is the compiler's account.
+Guard: the same program with and without `train.fit.lost` and `settled`. Checkpoints: runs of `--span` updates in ten
+stretches, each of which stores everything (`saving=1.0`), and with the default share of the time, against none.
+"""
+
+import argparse
+import contextlib
+import functools
+import tempfile
+import time
+
+import jax
+import jax.numpy as jnp
+
+import jaxrl
+from benchmarks.speed.updates import best_seconds
+from jaxrl import experiment
+from jaxrl.data.dataset import from_arrays
+from jaxrl.envs import suites
+from jaxrl.experiment import chunks, programs
+from jaxrl.train import driver, fit
+from tests import made
+
+MIB = 2**20
+
+
+@functools.cache
+def task(steps: int = 100_000):
+    """Random data of the pendulum."""
+    env = suites.environment("Pendulum-v1")
+    return jaxrl.Task("made/up-v0", env, from_arrays(made.arrays(episodes=steps // 200, length=200)), version="made")
+
+
+def compiled(card: str, width: int, batch: int, members: int):
+    """(a call that trains all members for some updates, seconds of compiling, bytes)."""
+    experiment.trial.cache_clear()
+    parts = experiment.trial(card, task().env.spec, (("width", width),), (), batch, 1, experiment.functions(task().env))
+    who = experiment.members(list(range(members)), experiment.points(card, [{}]))
+    given = programs.given(task())
+    needed = chunks.needed(parts, given, who)
+    program = parts.training[0]
+    begun = program.begin(who.keys, who.hypers, given, {})
+
+    def go(updates: int):
+        progress = jax.tree.map(jnp.copy, begun)
+        return jax.block_until_ready(program.advance(who.keys, who.hypers, progress, given, jnp.int32(updates)))
+
+    return go, program.seconds, needed
+
+
+@contextlib.contextmanager
+def unguarded():
+    """Training that neither looks for divergence nor freezes."""
+    kept = fit.lost, driver.settled
+    fit.lost = lambda metrics: jnp.asarray(False)
+    driver.settled = lambda progress, before: (progress, jnp.asarray(True))
+    try:
+        yield
+    finally:
+        fit.lost, driver.settled = kept
+
+
+def scaling(card: str, width: int, batch: int, updates: int, counts: list[int], repeats: int) -> None:
+    """A row for each number of members."""
+    alone, *_ = compiled(card, width, batch, 1)
+    print("members  compile s     MiB  updates/s in all  against a loop over seeds")
+    for count in counts:
+        go, seconds, needed = compiled(card, width, batch, count)
+        # The loop is timed over a few seeds: each takes as long.
+        spent = best_seconds({"one call": lambda go=go: go(updates), "loop": lambda: alone(updates)}, repeats)
+        ratio = count * spent["loop"] / spent["one call"]
+        rate = count * updates / spent["one call"]
+        print(f"{count:7d} {seconds:10.1f} {needed / MIB:7.1f} {rate:17.0f} {ratio:10.2f} x", flush=True)
+
+
+def guard(card: str, width: int, batch: int, updates: int, members: int, repeats: int) -> None:
+    """What the watch for divergence costs."""
+    ours, *_ = compiled(card, width, batch, members)
+    with unguarded():
+        bare, *_ = compiled(card, width, batch, members)
+    spent = best_seconds({"guarded": lambda: ours(updates), "bare": lambda: bare(updates)}, 2 * repeats)
+    print(f"guard, {members} members: {spent['guarded'] / spent['bare'] - 1:+.1%} of the time without it", flush=True)
+
+
+def checkpoints(card: str, width: int, batch: int, span: int, members: int, repeats: int) -> None:
+    """What checkpoints cost."""
+    run = {"seeds": members, "updates": span, "evaluate_every": span // 10, "episodes": 1, "batch": batch}
+
+    def timed(**options) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            place = {"checkpoint": folder, **options} if options else {}
+            start = time.perf_counter()
+            jaxrl.sweep(card, task(), width=width, **run, **place)
+            return time.perf_counter() - start
+
+    cases = {"every stretch": {"saving": 1.0}, "the default": {"saving": 0.05}, "none": {}}
+    timed()
+    found = {name: min(timed(**options) for _ in range(repeats)) for name, options in cases.items()}
+    for name in ("every stretch", "the default"):
+        more = found[name] / found["none"] - 1
+        print(f"checkpoints at {name}, {members} members: {more:+.1%} of a run of {found['none']:.1f} s", flush=True)
+
+
+def main() -> None:
+    """Read the arguments, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--card", default="td3_bc")
+    parser.add_argument("--updates", type=int, default=200)
+    parser.add_argument("--span", type=int, default=10_000)
+    parser.add_argument("--members", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    sizes = arguments.card, arguments.width, arguments.batch
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}; {arguments.card}, width {arguments.width}")
+    scaling(*sizes, arguments.updates, arguments.members, arguments.repeats)
+    for count in (1, max(arguments.members)):
+        guard(*sizes, arguments.updates, count, arguments.repeats)
+    checkpoints(*sizes, arguments.span, 4, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

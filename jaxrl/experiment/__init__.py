@@ -145,7 +145,8 @@ def sweep(
     call = functools.partial(
         one_program, card, task, hypers=hypers, seeds=chosen_seeds(seeds), updates=positive("updates", updates),
         evaluate_every=evaluate_every, episodes=positive("episodes", episodes), report=report,
-        limit=None if memory is None else int(positive_share("memory", memory) * 2**30), share=saving, say=say,
+        limit=None if memory is None else int(above_zero("memory", memory) * 2**30), share=above_zero("saving", saving),
+        say=say,
     )  # fmt: skip
     programs = {key: values for key, values in lists.items() if key not in axes}
     folder = None if checkpoint is None else Path(checkpoint)
@@ -181,7 +182,7 @@ def one_program(
     )
 
 
-def positive_share(name: str, value: float) -> float:
+def above_zero(name: str, value: float) -> float:
     """The number itself; InputError where it is not above 0."""
     if not value > 0:
         raise InputError(f"{name}={value!r} must be above 0")

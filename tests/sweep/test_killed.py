@@ -158,3 +158,13 @@ def test_what_is_packed_comes_back_to_the_bit():
     np.testing.assert_array_equal(found["a"][0], tree["a"][0])
     assert found["a"][0].dtype == np.float32 and found["a"][1] == 3
     assert found["b"]["c"].tolist() == ["x", ""] and found["b"]["d"] is None and found["b"]["e"] == 1e-300
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(tmp_path):
+    command = [sys.executable, "-m", "tests.sweep.filled", str(tmp_path / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    failed, rest = ended.stdout.splitlines()[-1].split(" ", 1)
+    # The checkpoint of update 16 may still have been on its way.
+    assert int(failed) > 0 and rest in ("[20, 24, 28, 32, 36, 40] True", "[16, 20, 24, 28, 32, 36, 40] True")

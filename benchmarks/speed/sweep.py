@@ -3,7 +3,7 @@
     python -m benchmarks.speed.sweep [--card td3_bc] [--updates 200] [--members 1 4 16 64] [--width 64] [--repeats 3]
 
 Members: one compiled call for all of them against a loop over seeds that calls a program for one, both compiled.
-Compile seconds are those of the two programs of a sweep, without the persistent cache. Memory is the compiler's account.
+Compile seconds are those of a sweep's two programs, without the persistent cache. Memory is the compiler's account.
 Guard: the same program with and without `train.fit.lost` and `settled`. Checkpoints: runs of `--span` updates in ten
 stretches, each of which stores everything (`saving=1.0`), and with the default share of the time, against none.
 """

@@ -72,6 +72,12 @@ class Trial(NamedTuple):
     source: Source | None
     mesh: Mesh | None = None
 
+    @property
+    def training_seconds(self) -> float:
+        """Time spent compiling the training so far."""
+        parts = (self.training,) if isinstance(self.training, hosted.Program) else self.training
+        return sum(one.seconds for one in parts)
+
 
 @functools.lru_cache(maxsize=16)
 def trial(

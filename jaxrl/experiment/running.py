@@ -62,12 +62,17 @@ def run(plan: Plan, who: Members) -> Outcome:
     if folder and jax.process_count() > 1:
         folder = folder / f"process-{jax.process_index()}"
     with claimed(folder) if folder else contextlib.nullcontext():
+        before = plan.parts.training_seconds
         count = chunk_size(plan, own, folder)
+        measuring = plan.parts.training_seconds - before
         pieces = [own.take(slice(first, first + count)) for first in range(0, own.size, count)]
         places = [folder and (folder / f"chunk-{i}") for i in range(len(pieces))]
         size = count if len(pieces) > 1 else 1
         found = [chunk(plan, one, place, size) for one, place in zip(pieces, places, strict=True)]
     outcome = joined(found)
+    # What was compiled to be measured is what trains.
+    first_seconds = outcome.log[0].seconds
+    outcome.log[0] = outcome.log[0]._replace(seconds={**first_seconds, "compile": first_seconds["compile"] + measuring})
     return outcome if jax.process_count() == 1 else gathered(outcome, [len(share) for share in shares])
 
 

@@ -22,7 +22,7 @@ def run(card="td3_bc", **options):
 
 def parts():
     structure = (("depth", 1), ("width", 8))
-    return experiment.trial("td3_bc", TASK.env.spec, structure, (), 8, 1, experiment.functions(TASK.env))
+    return experiment.trial("td3_bc", TASK.env.spec, structure, (), 8, 1, experiment.functions(TASK.env), None)
 
 
 def who(seeds):
@@ -57,6 +57,14 @@ def test_a_member_that_does_not_fit_is_bad_input():
         InputError, match=r"one member of this sweep needs .* GiB .* 1e-05 GiB for it; choose a smaller"
     ):
         run(memory=1e-5)
+
+
+def test_what_is_compiled_to_be_measured_is_what_trains():
+    experiment.trial.cache_clear()
+    seconds = run().seconds["compile"]
+    made = parts()
+    assert [len(one._programs) for one in (made.training[0].begin, made.training[0].advance)] == [1, 1]
+    assert seconds[0] >= made.training_seconds > 0 == seconds[1]
 
 
 def test_lists_of_numbers_are_a_grid_and_lists_of_others_are_programs():

@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jaxrl import registry
 from jaxrl.core import paths
 from jaxrl.core.check import InputError, known, positive
@@ -225,5 +227,7 @@ def canonical(card: str, chosen: dict[str, Any]) -> str:
 
 
 def show(value: Any) -> str:
-    """A setting's value as text: true, false, or the shortest number."""
-    return str(value).lower() if isinstance(value, bool) else f"{value:.7g}"
+    """A setting's value as text: true, false, or the shortest decimal of its float32: what programs see."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else f"{float(str(np.float32(value))):.9g}"

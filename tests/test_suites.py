@@ -3,6 +3,7 @@
 import re
 from itertools import product
 
+import numpy as np
 import pytest
 
 from jaxrl import registry, suites
@@ -305,3 +306,10 @@ def test_bad_online_suites_are_refused_in_one_line(written, old, new, said):
     with pytest.raises(InputError) as error:
         suites.read(written(ONLINE.replace(old, new, 1)))
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_number_reads_the_same_before_and_after_a_program_saw_it():
+    draw = np.random.default_rng(0)
+    for value in [0.000986, 0.0009862, 2.5, 3e-4, *draw.uniform(0, 1, 2000).round(4).tolist()]:
+        assert suites.show(float(np.float32(value))) == suites.show(value)
+    assert suites.show(4.0) == suites.show(4) == "4" and suites.show(True) == "true" and suites.show(3e-4) == "0.0003"

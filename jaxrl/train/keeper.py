@@ -4,7 +4,7 @@ Orbax writes them behind the run's back, each whole or not at all, and keeps the
 """
 
 import base64
-import shutil
+import functools
 import time
 import warnings
 from collections.abc import Mapping
@@ -35,18 +35,25 @@ class Keeper:
     def __init__(self, folder: Path, identity: Mapping[str, Any], share: float = 0.05):
         self.folder, self._share = folder.resolve(), share
         self._identity = {"format": FORMAT, **identity}
-        self._orbax, self._manager = manager(self.folder)
         self._last, self._cost = time.perf_counter(), FIRST
-        self._timed = False
+        self._timed, self._open = False, False
         self.facts: dict[str, Any] | None = None
-        steps = sorted(self._manager.all_steps())
+        steps = sorted(self._manager.all_steps()) if self.folder.is_dir() else []
         self.number = steps[-1] if steps else 0
         if steps:
             self.facts = self._read_facts()
 
+    @functools.cached_property
+    def _manager(self):
+        # Most runs of a quick suite end before their first checkpoint: they never wait for Orbax.
+        self._open = True
+        return manager(self.folder)
+
     def _read_facts(self) -> dict[str, Any]:
+        from orbax.checkpoint import args
+
         try:
-            arguments = self._orbax.args.Composite(facts=self._orbax.args.JsonRestore())
+            arguments = args.Composite(facts=args.JsonRestore())
             facts = unpacked(self._manager.restore(self.number, args=arguments)["facts"])
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"checkpoint {self.folder} cannot be read ({error}); delete that folder") from error
@@ -60,11 +67,13 @@ class Keeper:
 
     def load(self, like: Tree) -> Tree:
         """The newest stored tree, with the structure, shapes and types of `like`; InputError where it does not fit."""
+        from orbax.checkpoint import args
+
         leaves, structure = jax.tree.flatten(like)
         raw = [jax.eval_shape(data, leaf) for leaf in leaves]
         wanted = {str(i): jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for i, leaf in enumerate(raw)}
         try:
-            arguments = self._orbax.args.Composite(arrays=self._orbax.args.StandardRestore(wanted))
+            arguments = args.Composite(arrays=args.StandardRestore(wanted))
             found = self._manager.restore(self.number, args=arguments)["arrays"]
             for name, one in wanted.items():
                 if (found[name].shape, found[name].dtype) != (one.shape, one.dtype):
@@ -88,13 +97,12 @@ class Keeper:
         # Copied: the run uses the memory of its state again while this is being written.
         arrays = {str(i): np.array(data(leaf)) for i, leaf in enumerate(jax.tree.leaves(tree))}
         known = packed({"identity": self._identity, **facts})
-        arguments = self._orbax.args
         try:
-            self._manager.save(
-                self.number + 1,
-                args=arguments.Composite(arrays=arguments.StandardSave(arrays), facts=arguments.JsonSave(known)),
-                force=True,
-            )
+            there = self._manager
+            from orbax.checkpoint import args
+
+            both = args.Composite(arrays=args.StandardSave(arrays), facts=args.JsonSave(known))
+            there.save(self.number + 1, args=both, force=True)
             if not self._timed:
                 self._manager.wait_until_finished()
         except (OSError, ValueError) as error:
@@ -111,40 +119,28 @@ class Keeper:
             stacklevel=3,
         )
         self._last = time.perf_counter()
-        self._orbax, self._manager = manager(self.folder)
+        self.__dict__.pop("_manager", None)
 
     def close(self) -> None:
         """Wait until the last checkpoint is on disk."""
+        if not self._open:
+            return
         try:
             self._manager.wait_until_finished()
+            self._manager.close()
         except (OSError, ValueError) as error:
             self._failed(error)
-        self._manager.close()
-
-    def clear(self) -> None:
-        """Close, and delete the folder: the run is over and stored elsewhere."""
-        self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def manager(folder: Path):
-    """(Orbax, its manager of that folder, for this process alone); what was left half-written there is removed."""
+    """Orbax's manager of that folder, for this process alone; what was left half-written there is removed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import orbax.checkpoint as orbax
 
-        if jax.process_count() > 1:
-            own = jax.process_index()
-            alone = orbax.options.MultiprocessingOptions(
-                primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process{own}"
-            )
-        else:
-            alone = orbax.options.MultiprocessingOptions()
         folder.mkdir(parents=True, exist_ok=True)
-        options = orbax.CheckpointManagerOptions(
-            max_to_keep=KEPT, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
-        )
-        return orbax, orbax.CheckpointManager(folder, options=options)
+        options = orbax.CheckpointManagerOptions(max_to_keep=KEPT, cleanup_tmp_directories=True, create=False)
+        return orbax.CheckpointManager(folder, options=options)
 
 
 def data(leaf):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxrl import jobs, suites
+from jaxrl import jobs, remote, suites
+from jaxrl.cluster import Cluster
 from jaxrl.core.check import InputError, positive
 from jaxrl.evaluation import plots, published, scores, tables
 from jaxrl.evaluation.scores import Score
@@ -142,17 +143,24 @@ def missing(plan: Plan, known_rows: list[Score]) -> Missing:
     return found
 
 
-def run(plan: Plan, say: Print = print, progress: Callable[[str], None] = lambda text: None) -> list[str]:
+def run(
+    plan: Plan,
+    say: Print = print,
+    progress: Callable[[str], None] = lambda text: None,
+    cluster: Cluster | None = None,
+    chunk: int | None = None,
+) -> list[str]:
     """Run what is missing, task by task. Returns notes on what could not be run; the rest is in `plan.file`.
 
-    Each (card, task) is one compiled call over its seeds and is written when it ends. An interrupted bench goes on
-    after its last checkpoint.
+    Each (card, task) is one compiled call over its seeds, `chunk` of them at most, and is written when it ends. An
+    interrupted bench goes on after its last checkpoint. cluster: whose machines share the work, None for this process.
     """
     left = missing(plan, kept(plan, say))
-    clock = Clock([*left.there, *(work.card for work in left.work)])
+    work = remote.pieces(left.work, chunk)
+    clock = Clock([*left.there, *(one.card for one in work)])
     clock.skip(*left.there)
     notes: list[str] = []
-    for ended in here(left.work, clock, say, progress):
+    for ended in remote.there(work, clock, say, cluster) if cluster else here(work, clock, say, progress):
         if ended.error:
             clock.skip(ended.work.card)
             if ended.error not in notes:

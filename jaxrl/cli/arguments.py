@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jaxrl import __version__
-from jaxrl.cli import commands, export, runs
+from jaxrl.cli import commands, export, runs, tune
 from jaxrl.core.check import InputError
 
 
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--format", choices=["terminal", "md", "csv", "latex"], default="terminal", help="what to print")
     cite = add(group, "cite", commands.cite_cards, "BibTeX of the papers behind cards")
     cite.add_argument("cards", nargs="*", metavar="CARD", help="default: all")
+    tune.add_tune(add(group, "tune", None, "search for a card's settings on a task"))
     runs.add_runs(add(group, "runs", None, "list, show and compare finished runs"))
     export.add_arguments(
         add(group, "export", export.run, "write a trained policy as a file that acts without this package")
@@ -76,6 +77,17 @@ def positive(text: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """A number that is not negative."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
     return value
 
 
@@ -125,6 +137,17 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
     command.add_argument("--out", metavar="DIR", help="folder of the results (default results/SUITE)")
     command.add_argument("--fresh", action="store_true", help="put an earlier scores.csv aside and run everything")
+    command.add_argument(
+        "--chunk", **count, help="seeds in a job, a compiled call (default: all of a card's on a task)"
+    )
+    text = "share the jobs out over the machines of a Ray cluster"
+    command.add_argument("--backend", choices=["ray"], help=text)
+    text = "the cluster's head, or auto for the one on this machine (default: Ray is started here for this command)"
+    command.add_argument("--address", metavar="HOST:PORT", help=text)
+    amount = {"type": share, "metavar": "N"}
+    command.add_argument("--cpus", **amount, help="CPUs that a job takes of a machine (default 1)")
+    text = "GPUs that a job takes of a machine, such as 0.5 (default 1 where the cluster has any, else 0)"
+    command.add_argument("--gpus", **amount, help=text)
 
 
 def add_data(command: argparse.ArgumentParser) -> None:

@@ -187,11 +187,23 @@ def bench(arguments) -> int:
         only=arguments.tasks,
     )
     with claimed(plan.out):
-        return run_plan(plan, arguments.fresh)
+        return run_plan(plan, arguments.fresh, cluster_of(arguments), arguments.chunk)
 
 
-def run_plan(plan, fresh: bool) -> int:
-    """A suite as it will be run, from nothing or from where an earlier command was stopped."""
+def cluster_of(arguments):
+    """The cluster that was asked for, None for this process; InputError for its options without it."""
+    from jaxrl.cluster import Cluster
+
+    if arguments.backend is None:
+        for name in ("address", "cpus", "gpus"):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"--{name} is for a cluster; add --backend ray")
+        return None
+    return Cluster(arguments.address, arguments.cpus, arguments.gpus)
+
+
+def run_plan(plan, fresh: bool, cluster=None, chunk: int | None = None) -> int:
+    """A suite as it will be run, from nothing or from where an earlier command was stopped, here or on a cluster."""
     from jaxrl import bench as bench_module
     from jaxrl import jobs
 
@@ -208,7 +220,9 @@ def run_plan(plan, fresh: bool) -> int:
     sizes = f"{len(suite.cards)} cards x {len(suite.tasks)} tasks x {plan.seeds} seeds x {spent}"
     print(f"suite {suite.name}: {sizes}", flush=True)
     with watch() as progress:
-        notes = bench_module.run(plan, say=lambda text: print(text, flush=True), progress=progress)
+        notes = bench_module.run(
+            plan, say=lambda text: print(text, flush=True), progress=progress, cluster=cluster, chunk=chunk
+        )
     found = bench_module.selected(plan)
     if not found:
         raise InputError(f"suite {suite.name}: nothing could be run; the lines above say why and what to do")

@@ -9,18 +9,20 @@ from typing import Any
 import jax
 
 from jaxrl import __version__, registry, tasks
+from jaxrl.cluster import Cluster
 from jaxrl.core import compilation
 from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
-from jaxrl.core.check import InputError, positive
+from jaxrl.core.check import InputError, known, positive
 from jaxrl.core.types import Task
-from jaxrl.experiment import running
+from jaxrl.experiment import running, shares
 from jaxrl.experiment.options import Settings, chosen_hypers, chosen_seeds, prepared, settings, stretches
 from jaxrl.experiment.programs import (
     EVALUATION,
     Checkpoint,
     Members,
     Trial,
+    compiled,
     functions,
     make,
     members,
@@ -29,7 +31,6 @@ from jaxrl.experiment.programs import (
     trial,
 )
 from jaxrl.experiment.result import Result
-from jaxrl.train import devices
 
 __all__ = [
     "EVALUATION",
@@ -112,6 +113,8 @@ def sweep(
     checkpoint: str | Path | None = None,
     saving: float = 0.05,
     say: Callable[[str], None] = print,
+    backend: str | None = None,
+    address: str | None = None,
     **options,
 ) -> Any:
     """Train a card on a task for every hyperparameter record and seed at once, evaluating as it goes.
@@ -125,30 +128,24 @@ def sweep(
     last option varying fastest; else a Result.
     memory: GiB of each device that may be used, default what is free. Members are split into chunks that fit.
     checkpoint: a folder for checkpoints. A run that was stopped, and is called again alike, goes on to the same bits
-    (with an environment on the host: from new episodes). saving: the share of the time that they may take; 1.0 writes
-    one at every stretch. say: gets a line about what was decided.
+    (with an environment on the host: from new episodes); not with several processes. saving: the share of the time
+    that they may take; 1.0 writes one at every stretch. say: gets a line about what was decided.
     Members are shared out among all local devices, and among the processes of `jax.distributed`.
+    backend: "ray" shares them out over the machines of a Ray cluster; its evaluations are reported as jobs end.
+    address: HOST:PORT of the cluster's head, "auto" for the Ray on this machine; default a Ray started for this call.
     Raises InputError for bad input before any training.
     """
     compilation.keep()
     card = registry.card(name)
     task = tasks.load(task) if isinstance(task, str) else task
     check_actions(card, task.env.spec)
-    lists = {key: list(value) for key, value in options.items() if isinstance(value, list | tuple)}
-    single = {key: value for key, value in options.items() if key not in lists}
-    axes = {key: values for key, values in lists.items() if key in card.numbers()}
-    if axes and hypers is not None:
-        raise InputError(f"{', '.join(axes)} given both in hypers and as a list; put every number into jaxrl.grid")
-    if axes:
-        extra = {key: [single.pop(key)] for key in [*single] if key in card.numbers()}
-        hypers = grid(name, **extra, **axes)
+    hypers, programs, single = sorted_out(card, options, hypers)
     call = functools.partial(
         one_program, card, task, hypers=hypers, seeds=chosen_seeds(seeds), updates=positive("updates", updates),
         evaluate_every=evaluate_every, episodes=positive("episodes", episodes), report=report,
         limit=None if memory is None else int(above_zero("memory", memory) * 2**30), share=above_zero("saving", saving),
-        say=say,
+        say=say, cluster=cluster_of(backend, address),
     )  # fmt: skip
-    programs = {key: values for key, values in lists.items() if key not in axes}
     folder = None if checkpoint is None else Path(checkpoint)
     combined = [dict(zip(programs, one, strict=True)) for one in itertools.product(*programs.values())]
     asked = [settings(card, {**single, **one}, batch) for one in combined]
@@ -159,16 +156,36 @@ def sweep(
     return results if programs else results[0]
 
 
+def sorted_out(card: Card, options: dict[str, Any], hypers) -> tuple[Any, dict[str, list], dict[str, Any]]:
+    """(hypers, with the lists of numbers as a grid; other lists, each value a program of its own; single values)."""
+    lists = {key: list(value) for key, value in options.items() if isinstance(value, list | tuple)}
+    single = {key: value for key, value in options.items() if key not in lists}
+    axes = {key: values for key, values in lists.items() if key in card.numbers()}
+    if axes and hypers is not None:
+        raise InputError(f"{', '.join(axes)} given both in hypers and as a list; put every number into jaxrl.grid")
+    if axes:
+        extra = {key: [single.pop(key)] for key in [*single] if key in card.numbers()}
+        hypers = grid(card.name, **extra, **axes)
+    return hypers, {key: values for key, values in lists.items() if key not in axes}, single
+
+
+def cluster_of(backend: str | None, address: str | None) -> Cluster | None:
+    """The cluster that a backend names, None for this process; InputError for an unknown one."""
+    if backend is None and address is not None:
+        raise InputError(f"address={address!r} is of a cluster; give backend='ray' too")
+    return Cluster(address) if backend is not None and known("backend", backend, ["ray"]) else None
+
+
 def one_program(
     card: Card, task: Task, *, hypers, seeds: list[int], updates: int, evaluate_every: int | None, episodes: int,
     report, limit: int | None, share: float, say: Callable[[str], None], chosen: Settings, folder: Path | None,
+    cluster: Cluster | None,
 ) -> Result:  # fmt: skip
     """A sweep whose members are all trained by the same program."""
     checkpoints = stretches(updates, evaluate_every, card.online)
     hypers = chosen_hypers(card, chosen.numbers, hypers)
     ready = prepared(card, task, chosen)
-    static = (tuple(sorted(options.items())) for options in (chosen.structure, chosen.collection))
-    parts = trial(card.name, ready.env.spec, *static, chosen.batch, episodes, functions(ready.env), devices.mesh())
+    parts = compiled(card, ready.env, chosen, episodes)
     who = members(seeds, hypers)
     identity = {
         "card": card.name, "task": ready.name, "data": ready.version, "seeds": seeds, "checkpoints": checkpoints,
@@ -176,7 +193,7 @@ def one_program(
         "jaxrl": __version__, "jax": jax.__version__, "device": jax.devices()[0].device_kind,
     }  # fmt: skip
     plan = running.Plan(parts, ready, checkpoints, episodes, limit, folder, identity, share, report, say)
-    outcome = running.run(plan, who)
+    outcome = shares.run(plan, who, card, chosen, task, cluster) if cluster else running.run(plan, who)
     return Result(
         card, ready, parts.algorithm, hypers, seeds, chosen, outcome.log, outcome.state, parts.source, outcome.earlier
     )

@@ -17,9 +17,10 @@ from jaxrl.core import hyper as records
 from jaxrl.core.card import Card, check_actions
 from jaxrl.core.check import InputError, known
 from jaxrl.core.tree import counters
-from jaxrl.core.types import Algorithm, Env, Given, Phase, Source, Spec, Task, Tree
+from jaxrl.core.types import Algorithm, Env, Given, HostEnv, Phase, Source, Spec, Task, Tree
 from jaxrl.data import samplers
 from jaxrl.evaluation import host, rollout
+from jaxrl.experiment.options import Settings
 from jaxrl.sources.logged import logged
 from jaxrl.train import devices, hosted
 from jaxrl.train.driver import Compiled, Program, Resume, Stretch, drive, program
@@ -115,6 +116,12 @@ def trial(
     one, common = (returns, (3,)) if functions else (actions, (3,))
     evaluation = Compiled(lambda *args: devices.split(mesh, one, args, common))
     return Trial(algorithm, training, evaluation, source, mesh)
+
+
+def compiled(card: Card, env: Env | HostEnv, chosen: Settings, episodes: int) -> Trial:
+    """`trial` of a card with chosen options in an environment, on all local devices."""
+    static = (tuple(sorted(options.items())) for options in (chosen.structure, chosen.collection))
+    return trial(card.name, env.spec, *static, chosen.batch, episodes, functions(env), devices.mesh())
 
 
 def phases(card: Card, env: Env, batch: int, structure: dict, collection: dict) -> tuple[Phase, ...]:

@@ -56,11 +56,15 @@ def run(plan: Plan, who: Members) -> Outcome:
         raise InputError(
             f"{who.size} members for {jax.process_count()} processes; give at least a seed or a value for each process"
         )
-    shares = np.array_split(np.arange(who.size), jax.process_count())
-    own = who.take(shares[jax.process_index()])
     folder = plan.folder
     if folder and jax.process_count() > 1:
-        folder = folder / f"process-{jax.process_index()}"
+        # Orbax lets only the first of several processes write what is not spread over all of them.
+        raise InputError(
+            f"checkpoint={folder} with {jax.process_count()} processes: sweeps over processes keep no checkpoints; "
+            "leave it out, or run one process a machine through --backend ray"
+        )
+    shares = np.array_split(np.arange(who.size), jax.process_count())
+    own = who.take(shares[jax.process_index()])
     with claimed(folder) if folder else contextlib.nullcontext():
         before = plan.parts.training_seconds
         count = chunk_size(plan, own, folder)

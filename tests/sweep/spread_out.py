@@ -19,11 +19,12 @@ SWEEPS = {
 }
 
 
-def sweeps() -> dict[str, np.ndarray]:
+def sweeps(folder: str | None = None) -> dict[str, np.ndarray]:
     """What each sweep brings, by name."""
     found = {}
     for card, options in SWEEPS.items():
-        result = jaxrl.sweep(card, made.task(), **{**SMALL, **options})
+        kept = {"checkpoint": f"{folder}/{card}", "saving": 1.0} if folder else {}
+        result = jaxrl.sweep(card, made.task(), **{**SMALL, **options, **kept})
         found[f"{card} returns"], found[f"{card} diverged"] = result.episode_returns, result.diverged_at
         found[f"{card} parts"] = result.diverged_part
         found |= {f"{card} metric {i}": x for i, x in enumerate(jax.tree.leaves(result.metrics))}
@@ -38,5 +39,9 @@ if __name__ == "__main__":
     if cluster:
         address, count, index = cluster
         jax.distributed.initialize(address, int(count), int(index))
-    found = sweeps()
+    # Several processes keep no checkpoints; of one, everything is stored by the second call, which reads it.
+    folder = None if cluster else out.removesuffix(".npz")
+    found, again = sweeps(folder), {} if cluster else sweeps(folder)
+    for name in again:
+        np.testing.assert_array_equal(again[name], found[name], err_msg=name)
     np.savez(out, devices=jax.local_device_count(), processes=jax.process_count(), **found)

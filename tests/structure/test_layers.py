@@ -10,13 +10,14 @@ LAYERS = (
     ("data", "envs"),
     ("forge",),
     ("compose", "sources", "tasks"),
-    ("algorithms", "train", "evaluation"),
-    ("registry", "acting"),
+    ("algorithms", "train", "evaluation", "ope", "measures"),
+    ("registry", "acting", "cluster"),
     ("experiment", "scaffold", "diagnosis"),
     ("suites", "ladder", "store"),
     ("trackers",),
     ("jobs",),
-    ("bench", "export"),
+    ("remote",),
+    ("bench", "export", "tune"),
     ("cli",),
     ("__main__",),
 )
@@ -27,6 +28,8 @@ NARROW = {
     "sources": {"core", "data", "envs"},
     "train": {"core", "data", "envs"},
     "evaluation": {"core", "data", "envs"},
+    "measures": {"core", "data", "envs", "losses"},
+    "ope": {"core", "networks", "losses", "returns", "data", "envs", "compose"},
 }
 """Units that may see less than everything below them."""
 
@@ -46,6 +49,8 @@ HOMES = {
     "wandb": {"trackers"},
     "mlflow": {"trackers"},
     "onnx": {"export"},
+    "ray": {"cluster"},
+    "optuna": {"tune"},
     "tyro": {"cli"},
 }
 """Library -> units that may import it; `diagnosis` may import any, to say whether it works."""

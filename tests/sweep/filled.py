@@ -1,4 +1,4 @@
-"""A sweep whose disk fills up on the way: `python -m tests.sweep.filled FOLDER`; prints warnings and what was redone."""
+"""A sweep whose disk fills up on the way: `python -m tests.sweep.filled FOLDER`; prints what was redone."""
 
 import resource
 import sys

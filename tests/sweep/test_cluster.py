@@ -133,7 +133,6 @@ def table(out: Path) -> list[tuple]:
 def alone(folder):
     """Folder of a bench that one process ran, seed by seed."""
     pytest.importorskip("ray", reason="needs the extra ray")
-    pytest.importorskip("ray", reason="needs the extra ray")
     code, said = Command(folder, folder / "alone", "--chunk", "1").end()
     assert code == 0, said
     return folder / "alone"

@@ -1,5 +1,6 @@
 """A suite's work in pieces that can be done anywhere: a card on a task over some seeds, in one compiled call."""
 
+import contextlib
 import hashlib
 import math
 import re
@@ -110,6 +111,9 @@ def forget(work: Work) -> None:
     where = place(work)
     if where:
         shutil.rmtree(where, ignore_errors=True)
+        # The folder above goes with its last one.
+        with contextlib.suppress(OSError):
+            where.parent.rmdir()
 
 
 def loaded(name: str, say: Callable[[str], None]) -> Task:

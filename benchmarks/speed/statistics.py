@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.statistics [--runs 10] [--tasks 26] [--resamples 50000] [--repeats 3]
 
-Both sides warm. rliable's time grows in proportion to its resamples (it is a loop over them); the probability of
-improvement would take it half an hour, so that row is timed over `--improvement` resamples and scaled, and says so.
+Both sides warm and taking turns, the least of the repeats. rliable is a loop over its resamples; as the probability of
+improvement would take it a quarter of an hour, that row times `--improvement` of them, scales, and says so.
 Without rliable (`pip install rliable 'pandas<3'`) ours is timed alone.
 """
 
@@ -38,14 +38,11 @@ def theirs():
     return interval
 
 
-def best(call, repeats: int):
-    """(least seconds, last result)."""
-    seconds = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        result = call()
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds), result
+def timed(call):
+    """(seconds, result)."""
+    begun = time.perf_counter()
+    result = call()
+    return time.perf_counter() - begun, result
 
 
 def main() -> None:
@@ -58,7 +55,7 @@ def main() -> None:
     first = generator.normal(1.0, 0.3, (args.runs, args.tasks))
     second = generator.normal(0.95, 0.3, (args.runs, args.tasks))
     rliable = theirs()
-    print(f"[{args.runs}, {args.tasks}] scores, {args.resamples} resamples, {jax.default_backend()}, jax {jax.__version__}")
+    print(f"[{args.runs}, {args.tasks}] scores, {args.resamples} resamples, {jax.default_backend()}")
     print("                     rliable s     ours s     ratio   rliable's ends      our ends")
     for name, scores, statistic in (
         ("interquartile mean", first, aggregate.interquartile_mean),
@@ -73,17 +70,19 @@ def main() -> None:
         ours()
         if rliable:
             rliable(name, scores, 20)
-            spent, ends = best(lambda n=name, s=scores, r=resamples: rliable(n, s, r), 1)
-            spent, scaled = spent * args.resamples / resamples, " (scaled)" if resamples < args.resamples else ""
-        own, own_ends = best(ours, args.repeats)
+        spent, own = [], []
+        for _ in range(args.repeats):
+            if rliable:
+                seconds, ends = timed(lambda n=name, s=scores, r=resamples: rliable(n, s, r))
+                spent.append(seconds * args.resamples / resamples)
+            seconds, own_ends = timed(ours)
+            own.append(seconds)
+        scaled = " (scaled)" if resamples < args.resamples else ""
         if rliable:
-            again, _ = best(lambda n=name, s=scores, r=resamples: rliable(n, s, r), 1)
-            spent = min(spent, again * args.resamples / resamples)
             said = f"{ends[0]:.4f} to {ends[1]:.4f}"
-            print(f"{name:20s} {spent:9.2f} {own:10.3f} {spent / own:7.0f} x   {said}", end="")
+            print(f"{name:20s} {min(spent):9.2f} {min(own):10.3f} {min(spent) / min(own):7.0f} x   {said}", end="")
         else:
-            scaled = ""
-            print(f"{name:20s} {'none':>9s} {own:10.3f} {'':9s}   {'':16s}", end="")
+            print(f"{name:20s} {'none':>9s} {min(own):10.3f} {'':9s}   {'':16s}", end="")
         print(f"   {own_ends.low:.4f} to {own_ends.high:.4f}{scaled}", flush=True)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from jaxrl.core.check import known
-from jaxrl.evaluation import aggregate
+from jaxrl.evaluation import aggregate, bootstrap
 from jaxrl.evaluation.provenance import conventions, protocol, remarks
 from jaxrl.evaluation.render import Entry, Section, Table, csv, latex, markdown, rich_table
 from jaxrl.evaluation.runs import Run, best, complete, labels, runs, short_names, sound
@@ -180,7 +180,7 @@ def _aggregate(board: Board, name: str, tasks: Sequence[str], choose: Choose, va
     cells = [run for task in tasks for run in board.cells.get((name, task), [])]
     diverged = sum(not sound(choose(run)) for run in cells)
     mark = ("†" if diverged else "") + ("‡" if there.shape[1] < len(tasks) else "")
-    interval = aggregate.bootstrap_interval(key, there)
+    interval = bootstrap.interval(key, there)
     middle = float(aggregate.interquartile_mean(there))
     return Entry(middle, math.nan, interval, len(cells), diverged, mark=mark)
 

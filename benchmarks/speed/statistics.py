@@ -77,7 +77,7 @@ def main() -> None:
                 spent.append(seconds * args.resamples / resamples)
             seconds, own_ends = timed(ours)
             own.append(seconds)
-        scaled = " (scaled)" if resamples < args.resamples else ""
+        scaled = " (scaled)" if rliable and resamples < args.resamples else ""
         if rliable:
             said = f"{ends[0]:.4f} to {ends[1]:.4f}"
             print(f"{name:20s} {min(spent):9.2f} {min(own):10.3f} {min(spent) / min(own):7.0f} x   {said}", end="")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jaxrl import __version__
-from jaxrl.cli import commands, export, runs, tune
+from jaxrl.cli import commands, export, measures, runs, tune
 from jaxrl.core.check import InputError
 
 
@@ -167,3 +167,4 @@ def add_data(command: argparse.ArgumentParser) -> None:
     text = "the environment that the data come from: of Gymnasium, or of ours (`jaxrl list --json`)"
     load.add_argument("--env", required=True, metavar="ID", help=text)
     load.add_argument("--dataset-id", required=True, metavar="ID", help="such as mine/hopper-v0")
+    measures.add_report(kinds)

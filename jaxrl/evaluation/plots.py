@@ -74,7 +74,7 @@ def curves(scores: Iterable[Score], path: str | os.PathLike, against: Axis = UPD
         figure.legend(
             ordered.values(), ordered.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
         )
-    _save(figure, Path(path))
+    save(figure, Path(path))
 
 
 def _columns(panels: int) -> int:
@@ -146,7 +146,8 @@ def _title(found: list[Run], pattern: str) -> str:
     return "  ·  ".join(parts + ([f"{lost} diverged run{'s' * (lost > 1)} left out from there on"] if lost else []))
 
 
-def _save(figure, path: Path) -> None:
+def save(figure, path: Path) -> None:
+    """Write a figure; InputError where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)

@@ -122,7 +122,7 @@ def _sections(board: Board, choose: Choose, when: str, prefix: str, key) -> list
     out = []
     if tasks := _with(board, _score):
         said = conventions(board.cells, tasks)
-        text = (spread + _aggregate_text(f"Rows are ranked by it, on {said}."), BOLD)
+        text = (spread + _aggregate_text(f"Rows are ranked by it, on {said}.", tasks), BOLD)
         out.append(_grid(board, tasks, choose, _score, f"{prefix}Normalized score", warning + text, key))
     lines = [spread + "Undiscounted, in the environment's own units."]
     if without := [task for task in board.tasks if task not in tasks]:
@@ -132,16 +132,21 @@ def _sections(board: Board, choose: Choose, when: str, prefix: str, key) -> list
         )
     out.append(_grid(board, board.tasks, choose, _return, f"{prefix}Return", (*warning, *lines), None))
     if reached := _with(board, _success):
-        text = (spread + _aggregate_text("It does not rank the rows."), SUCCESS)
+        text = (spread + _aggregate_text("It does not rank the rows.", reached), SUCCESS)
         out.append(_grid(board, reached, choose, _success, f"{prefix}Success rate, %", warning + text, key))
     if d4rl := _differing(board):
-        text = (spread + _aggregate_text("It does not rank the rows."), D4RL)
+        text = (spread + _aggregate_text("It does not rank the rows.", d4rl), D4RL)
         out.append(_grid(board, d4rl, choose, _d4rl, f"{prefix}D4RL-compatible score", warning + text, key))
     return out
 
 
-def _aggregate_text(rest: str) -> str:
-    return f"IQM: interquartile mean over all tasks and seeds, with its 95 % stratified-bootstrap interval. {rest}"
+def _aggregate_text(rest: str, tasks: Sequence[str]) -> str:
+    interval = (
+        "with its 95 % stratified-bootstrap interval"
+        if len(tasks) > 1
+        else "without an interval, since drawing the few runs of one task again says too little of the spread"
+    )
+    return f"IQM: interquartile mean over all tasks and seeds, {interval}. {rest}"
 
 
 def _differing(board: Board) -> list[str]:

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import itertools
 import pkgutil
 from types import MappingProxyType, ModuleType
 
@@ -11,11 +12,13 @@ from jaxrl.core.check import known
 
 @functools.cache
 def modules() -> MappingProxyType[str, ModuleType]:
-    """{card's name: module}, for each module under `jaxrl.algorithms` that ends with a CARD."""
-    import jaxrl.algorithms as root
+    """{card's name: module}, for each module under `jaxrl.algorithms` and `jaxrl.ope` that ends with a CARD."""
+    import jaxrl.algorithms as systems
+    import jaxrl.ope as estimators
 
     found: dict[str, ModuleType] = {}
-    for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+    walks = (pkgutil.walk_packages(root.__path__, f"{root.__name__}.") for root in (systems, estimators))
+    for info in itertools.chain(*walks):
         module = importlib.import_module(info.name)
         own = getattr(module, "CARD", None)
         if own is None:

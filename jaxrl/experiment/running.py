@@ -125,7 +125,10 @@ def chunk(plan: Plan, who: Members, folder: Path | None, size: int) -> Outcome:
     finally:
         if keeper:
             keeper.close()
-    return Outcome([cut(one, real) for one in log], first(state, real), {k: first(v, real) for k, v in earlier.items()})
+    states = first((state, earlier), real)
+    # Of several chunks only the one that is trained lies on the device.
+    state, earlier = jax.tree.map(np.asarray, states) if size > 1 else states
+    return Outcome([cut(one, real) for one in log], state, earlier)
 
 
 def begun(parts: Trial, keeper: Keeper | None, count: int) -> tuple[Blame, list[Checkpoint], Resume | None]:

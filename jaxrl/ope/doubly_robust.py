@@ -47,7 +47,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1511.03722",
         "Doubly Robust Off-policy Value Evaluation for Reinforcement Learning",
-        "Jiang, Nan and Li, Lihong",
+        "Nan Jiang and Lihong Li",
         2016,
     ),
 )

@@ -41,7 +41,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1906.04733",
         "DualDICE: Behavior-Agnostic Estimation of Discounted Stationary Distribution Corrections",
-        "Nachum, Ofir and Chow, Yinlam and Dai, Bo and Li, Lihong",
+        "Ofir Nachum and Yinlam Chow and Bo Dai and Lihong Li",
         2019,
     ),
 )

@@ -36,7 +36,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1903.08738",
         "Batch Policy Learning under Constraints",
-        "Le, Hoang M. and Voloshin, Cameron and Yue, Yisong",
+        "Hoang M. Le and Cameron Voloshin and Yisong Yue",
         2019,
     ),
 )

@@ -32,7 +32,7 @@ CARD = Procedure(
     Paper(
         "arXiv:2001.11113",
         "GradientDICE: Rethinking Generalized Offline Estimation of Stationary Values",
-        "Zhang, Shangtong and Liu, Bo and Whiteson, Shimon",
+        "Shangtong Zhang and Bo Liu and Shimon Whiteson",
         2020,
     ),
 )

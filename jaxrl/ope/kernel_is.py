@@ -35,7 +35,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1802.06037",
         "Policy Evaluation and Optimization with Continuous Treatments",
-        "Kallus, Nathan and Zhou, Angela",
+        "Nathan Kallus and Angela Zhou",
         2018,
     ),
 )

@@ -100,7 +100,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1604.00923",
         "Data-Efficient Off-Policy Policy Evaluation for Reinforcement Learning",
-        "Thomas, Philip S. and Brunskill, Emma",
+        "Philip S. Thomas and Emma Brunskill",
         2016,
     ),
 )

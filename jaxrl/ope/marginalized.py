@@ -70,7 +70,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1906.03393",
         "Towards Optimal Off-Policy Evaluation for Reinforcement Learning with Marginalized Importance Sampling",
-        "Xie, Tengyang and Ma, Yifei and Wang, Yu-Xiang",
+        "Tengyang Xie and Yifei Ma and Yu-Xiang Wang",
         2019,
     ),
 )

@@ -38,7 +38,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1910.12809",
         "Minimax Weight and Q-Function Learning for Off-Policy Evaluation",
-        "Uehara, Masatoshi and Huang, Jiawei and Jiang, Nan",
+        "Masatoshi Uehara and Jiawei Huang and Nan Jiang",
         2020,
     ),
 )

@@ -43,7 +43,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1802.03493",
         "More Robust Doubly Robust Off-policy Evaluation",
-        "Farajtabar, Mehrdad and Chow, Yinlam and Ghavamzadeh, Mohammad",
+        "Mehrdad Farajtabar and Yinlam Chow and Mohammad Ghavamzadeh",
         2018,
     ),
 )

@@ -111,8 +111,7 @@ CARD = Procedure(
     Paper(
         "arXiv:2311.18207",
         "Towards Assessing and Benchmarking Risk-Return Tradeoff of Off-Policy Evaluation",
-        "Kiyohara, Haruka and Kishimoto, Ren and Kawakami, Kosuke and Kobayashi, Ken and Nakata, Kazuhide and "
-        "Saito, Yuta",
+        "Haruka Kiyohara and Ren Kishimoto and Kosuke Kawakami and Ken Kobayashi and Kazuhide Nakata and Yuta Saito",
         2024,
     ),
 )

@@ -40,7 +40,7 @@ CARD = Procedure(
     Paper(
         "arXiv:2111.03936",
         "SOPE: Spectrum of Off-Policy Estimators",
-        "Yuan, Christina J. and Chandak, Yash and Giguere, Stephen and Thomas, Philip S. and Niekum, Scott",
+        "Christina J. Yuan and Yash Chandak and Stephen Giguere and Philip S. Thomas and Scott Niekum",
         2021,
     ),
 )

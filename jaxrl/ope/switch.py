@@ -64,7 +64,7 @@ CARD = Procedure(
     Paper(
         "arXiv:1612.01205",
         "Optimal and Adaptive Off-policy Evaluation in Contextual Bandits",
-        "Wang, Yu-Xiang and Agarwal, Alekh and Dudík, Miroslav",
+        "Yu-Xiang Wang and Alekh Agarwal and Miroslav Dudík",
         2017,
     ),
 )

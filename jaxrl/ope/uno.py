@@ -98,8 +98,8 @@ CARD = Procedure(
     Paper(
         "arXiv:2104.12820",
         "Universal Off-Policy Evaluation",
-        "Chandak, Yash and Niekum, Scott and da Silva, Bruno Castro and Learned-Miller, Erik and Brunskill, Emma and "
-        "Thomas, Philip S.",
+        "Yash Chandak and Scott Niekum and Bruno Castro da Silva and Erik Learned-Miller and Emma Brunskill and "
+        "Philip S. Thomas",
         2021,
     ),
 )

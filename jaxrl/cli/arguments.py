@@ -69,17 +69,6 @@ def whole(text: str) -> int:
     return value
 
 
-def positive(text: str) -> float:
-    """A number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value
-
-
 def share(text: str) -> float:
     """A number that is not negative."""
     try:
@@ -109,7 +98,7 @@ def add_training(command: argparse.ArgumentParser, lists: bool) -> None:
     text = "a tracker that follows: tensorboard:DIR, wandb:PROJECT (offline) or mlflow:DIR; repeatable"
     command.add_argument("--track", action="append", default=[], metavar="KIND:PLACE", help=text)
     text = "memory of each device that may be used (default: what is free); members are split into chunks that fit"
-    command.add_argument("--memory", type=positive, metavar="GIB", help=text)
+    command.add_argument("--memory", type=share, metavar="GIB", help=text)
     place = "folder for scores.csv (added to), leaderboard.md and scores.png (default results/CARD)"
     command.add_argument("--out", metavar="DIR", help=place)
     command.set_defaults(lists=lists)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxrl.core import files
 from jaxrl.core.check import InputError
 from jaxrl.core.lock import claimed
 from jaxrl.core.tree import counter
@@ -87,10 +88,7 @@ def chunk_size(plan: Plan, who: Members, folder: Path | None) -> int:
         return int(json.loads(file.read_text())["members"])
     count = chunks.size(plan.parts, plan.task, who, plan.limit, plan.say)
     if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_suffix(".new")
-        aside.write_text(json.dumps({"members": count}))
-        aside.replace(file)
+        files.write(file, json.dumps({"members": count}))
     return count
 
 

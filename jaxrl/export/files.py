@@ -1,9 +1,6 @@
 """Files of exported policies: what is in them, and that they do what the trained policy does."""
 
-import contextlib
 import json
-import os
-import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +10,7 @@ from jax import export
 
 from jaxrl import store
 from jaxrl.acting import Actor
-from jaxrl.core import versions
+from jaxrl.core import files, versions
 from jaxrl.core.check import InputError, known
 from jaxrl.export import onnx, rebuild, serialized
 
@@ -107,8 +104,8 @@ def _write_jax(file: Path, actor: Actor, program: serialized.Program, facts: dic
         **facts,
     }
     beside = file.with_name(f"{file.name}.json")
-    _put(file, data)
-    _put(beside, (json.dumps(facts, indent=1) + "\n").encode())
+    files.write(file, data)
+    files.write(beside, (json.dumps(facts, indent=1) + "\n").encode())
     return Written((file, beside), difference)
 
 
@@ -120,7 +117,7 @@ def _write_onnx(file: Path, actor: Actor, program: serialized.Program, facts: di
         raise InputError(f"card {facts['card']}: {error}") from None
     obs = _observations(actor)
     difference = _difference(actor, obs, onnx.call(data, obs))
-    _put(file, data)
+    files.write(file, data)
     return Written((file,), difference)
 
 
@@ -140,19 +137,3 @@ def _difference(actor: Actor, obs: np.ndarray, found: np.ndarray) -> float:
             "please report this"
         )
     return difference
-
-
-def _put(file: Path, data: bytes) -> None:
-    aside = file.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        aside.replace(file)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written ({error.strerror or error}); choose another with --out") from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxrl import experiment, registry, tasks
+from jaxrl.core import files, paths
 from jaxrl.core import hyper as records
-from jaxrl.core import paths
 from jaxrl.core.card import check_actions
 from jaxrl.core.check import InputError
 from jaxrl.core.tree import counter
@@ -158,9 +157,7 @@ def keep(folder: Path, progress: Progress, snapshots: list[Snapshot]) -> None:
     """Write the newest snapshot; the list of them comes last, and in one step."""
     checkpoint.save(folder / f"state-{snapshots[-1].update}", progress.state)
     checkpoint.save(folder / "progress", progress)
-    aside = folder / "snapshots.json.new"
-    aside.write_text(json.dumps(snapshots))
-    os.replace(aside, folder / "snapshots.json")
+    files.write(folder / "snapshots.json", json.dumps(snapshots))
 
 
 def member(state: Tree) -> Tree:

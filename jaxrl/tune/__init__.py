@@ -8,14 +8,14 @@ from typing import NamedTuple
 import jax
 
 from jaxrl import jobs
-from jaxrl.core import compilation
+from jaxrl.core import compilation, files
 from jaxrl.core.card import check_actions
 from jaxrl.core.check import InputError
 from jaxrl.core.lock import claimed
 from jaxrl.core.types import Task
 from jaxrl.tune.evolution import evolve
 from jaxrl.tune.halving import halve
-from jaxrl.tune.log import Entry, Log, replace, suite
+from jaxrl.tune.log import Entry, Log, suite
 from jaxrl.tune.plans import Plan, plan
 
 __all__ = ["Entry", "Plan", "Tuned", "plan", "run"]
@@ -61,7 +61,7 @@ def run(plan: Plan, task: Task | None = None, say: Callable[[str], None] = print
             raise InputError(f"every trial diverged, see {plan.out / 'trials.csv'}; narrow the --space")
         best = max(ended, key=lambda one: one.rank)
         file = plan.out / "tuned.toml"
-        replace(file, tuned(plan, best))
+        files.write(file, tuned(plan, best))
     return Tuned(best, log.entries, file)
 
 

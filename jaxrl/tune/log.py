@@ -3,10 +3,10 @@
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxrl.core import files
 from jaxrl.core.check import InputError
 from jaxrl.suites import show
 from jaxrl.train.keeper import differences
@@ -78,7 +78,7 @@ class Log:
     def add(self, entries: list[Entry]) -> None:
         """What trials of a batch came to at a rung; kept in `trials.csv` at once."""
         self.entries += entries
-        replace(self.folder / "trials.csv", self._csv())
+        files.write(self.folder / "trials.csv", self._csv())
 
     def close(self) -> None:
         """A batch is over."""
@@ -90,7 +90,7 @@ class Log:
         table = {
             "identity": self._identity, "batches": self.batches, "proposals": self.proposals, "entries": ended,
         }  # fmt: skip
-        replace(self._file, json.dumps(table, indent=1))
+        files.write(self._file, json.dumps(table, indent=1))
 
     def _csv(self) -> str:
         out = io.StringIO()
@@ -126,16 +126,3 @@ def suite(card: str, task: str, options: dict[str, Any], notes: list[str], **cou
         *(f"{name} = {exact(value)}" for name, value in options.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def replace(file: Path, text: str) -> None:
-    """Write the text as that file, which is whole or as it was; InputError where it cannot be written."""
-    aside = file.with_name(f".{file.name}.new")
-    try:
-        with aside.open("w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(file)
-    except OSError as error:
-        raise InputError(f"cannot write {file}: {error.strerror or error}; free space there") from None

@@ -66,6 +66,7 @@ def test_a_source_computes_nothing_and_tells_its_cost(plan):
         assert source.cost > 0
 
 
+@pytest.mark.slow
 def test_trains_and_stays_finite_with_two_members(plan):
     _, stages, programs, given, keys, hypers = plan
     stretches = [s for s in map(jax.device_get, drive(programs, keys, hypers, given, [1, 3])) if s.last]
@@ -76,6 +77,7 @@ def test_trains_and_stays_finite_with_two_members(plan):
     assert any(not np.allclose(x[0], x[1]) for x in leaves), "members have keys of their own"
 
 
+@pytest.mark.slow
 def test_the_same_keys_give_the_same_run_and_stretches_do_not_matter(plan):
     _, _, programs, given, keys, hypers = plan
     whole = [jax.device_get(s.state) for s in drive(programs, keys, hypers, given, [4])][-1]

@@ -128,6 +128,7 @@ def test_a_member_that_breaks_is_frozen_and_named_and_leaves_the_others_as_they_
     assert broken.diverged[1].all() and not broken.diverged[0].any()
 
 
+@pytest.mark.slow
 def test_a_broken_phase_of_a_plan_is_blamed():
     options = {"model_updates": 4, "starts": 4, "every": 2, "kept": 1, "horizon": 1, "model_width": 8, "model_depth": 1}
     sizes = {"members": 2, "elites": 1, **options}

@@ -281,7 +281,9 @@ def test_a_real_interruption_ends_at_once_and_loses_nothing(folder, finished):
             process.wait(timeout=4)
         error = interrupted(process)
     finally:
-        process.kill()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
     assert said.startswith("suite little") and process.returncode == 130
     assert error == "jaxrl: interrupted; finished runs are kept, the same command goes on after them\n"
     assert (finished / "scores.csv").read_bytes() == before

@@ -303,7 +303,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(run, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for out in (tmp_path / "file" / "policy.jax", tmp_path / "folder"):
-        with pytest.raises(InputError, match=r"cannot be written .*; choose another with --out"):
+        with pytest.raises(InputError, match=r"cannot be written .*, or choose another with --out"):
             export.write(run, "jax", out=out)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder"]
 

@@ -66,6 +66,7 @@ def run(plan: Plan, who: Members) -> Outcome:
         )
     shares = np.array_split(np.arange(who.size), jax.process_count())
     own = who.take(shares[jax.process_index()])
+    plan = plan._replace(task=on_devices(plan.parts, plan.task))
     with claimed(folder) if folder else contextlib.nullcontext():
         before = plan.parts.training_seconds
         count = chunk_size(plan, own, folder)
@@ -95,15 +96,10 @@ def chunk_size(plan: Plan, who: Members, folder: Path | None) -> int:
 def chunk(plan: Plan, who: Members, folder: Path | None, size: int) -> Outcome:
     """Members that are trained together, with copies until `size` divides them: chunks of one size are one program."""
     parts, real = plan.parts, who.size
-    full = chunks.padded(chunks.padded(who, size), chunks.width(parts))
-    keys, hypers = devices.placed(parts.mesh, (full.keys, full.hypers))
-    own = full._replace(keys=keys, hypers=hypers)
-    task = plan.task
-    if parts.mesh:
-        task = task._replace(dataset=devices.placed(parts.mesh, task.dataset, common=True))
+    own, task = laid_out(parts, chunks.padded(who, size)), plan.task
     evaluate = evaluator(parts, task, own, plan.episodes)
-    keeper = Keeper(folder, {**plan.identity, "members": full.size}, plan.share) if folder else None
-    blame, log, resume = begun(parts, keeper, full.size)
+    keeper = Keeper(folder, {**plan.identity, "members": own.size}, plan.share) if folder else None
+    blame, log, resume = begun(parts, keeper, own.size)
     state: Tree = None
     earlier: Mapping[str, Tree] = {}
     try:
@@ -127,6 +123,18 @@ def chunk(plan: Plan, who: Members, folder: Path | None, size: int) -> Outcome:
     # Of several chunks only the one that is trained lies on the device.
     state, earlier = jax.tree.map(np.asarray, states) if size > 1 else states
     return Outcome([cut(one, real) for one in log], state, earlier)
+
+
+def on_devices(parts: Trial, task: Task) -> Task:
+    """The task with its data on each device, once."""
+    return task._replace(dataset=devices.placed(parts.mesh, task.dataset, common=True)) if parts.mesh else task
+
+
+def laid_out(parts: Trial, who: Members) -> Members:
+    """Members, with copies of the last until the devices divide them, each where it is trained."""
+    full = chunks.padded(who, chunks.width(parts))
+    keys, hypers = devices.placed(parts.mesh, (full.keys, full.hypers))
+    return full._replace(keys=keys, hypers=hypers)
 
 
 def begun(parts: Trial, keeper: Keeper | None, count: int) -> tuple[Blame, list[Checkpoint], Resume | None]:

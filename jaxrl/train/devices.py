@@ -12,9 +12,9 @@ from jaxrl.core.types import Tree
 AXIS = "members"
 
 
-def mesh(count: int | None = None) -> Mesh | None:
-    """The first `count` local devices, all by default, side by side; None for a single one."""
-    devices = jax.local_devices()[:count]
+def mesh() -> Mesh | None:
+    """The local devices side by side; None for a single one."""
+    devices = jax.local_devices()
     return Mesh(np.array(devices), (AXIS,)) if len(devices) > 1 else None
 
 

@@ -154,7 +154,7 @@ def drive(
     checkpoints.
 
     checkpoints: increasing counts of the last phase's updates; one of 0 is before the first.
-    A member that diverged in a phase is trained no further, and counts as diverged at update 0 of those after it.
+    A member that diverged in a phase is put back after each stretch, and counts as diverged at update 0 of the next.
     The state of a Stretch is valid until the next one is asked for: its memory is then used again.
     """
     spent, began = sum(program.seconds for program in programs), time.perf_counter()

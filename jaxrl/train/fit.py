@@ -89,8 +89,8 @@ def improve(key, learner, hyper, progress: Progress, batch, observe=None):
     A run that has diverged reports NaN.
     """
     state, metrics = learner.update(key, hyper, progress.state, batch)
-    frozen = progress.diverged >= 0
-    diverged = jnp.where(~frozen & lost(metrics), progress.step + 1, progress.diverged)
+    over = progress.diverged >= 0
+    diverged = jnp.where(~over & lost(metrics), progress.step + 1, progress.diverged)
     metrics, feed = {**metrics}, progress.feed
     priority = metrics.pop("priority", None)
     if observe:
@@ -98,7 +98,7 @@ def improve(key, learner, hyper, progress: Progress, batch, observe=None):
             raise InputError("the source draws by priority, but the learner reports none; use a source with even draws")
         feed = observe(feed, priority)
     after = progress._replace(state=state, feed=feed, step=progress.step + 1, diverged=diverged)
-    return after, jax.tree.map(lambda x: jnp.where(frozen, jnp.nan, x), metrics)
+    return after, jax.tree.map(lambda x: jnp.where(over, jnp.nan, x), metrics)
 
 
 def lost(metrics):
@@ -115,7 +115,7 @@ def settled(progress: Progress, before: Tree) -> tuple[Progress, jax.Array]:
     stretch costs nothing, where a choice in every update would cost a copy of the state each time.
     """
     sound = finite(progress.state)
-    found = jnp.where(sound, progress.diverged, jnp.where(progress.diverged >= 0, progress.diverged, progress.step))
+    found = jnp.where(sound | (progress.diverged >= 0), progress.diverged, progress.step)
     back = lambda path, new, old: new if counter(path) else jnp.where(found >= 0, old, new)
     state = jax.tree_util.tree_map_with_path(back, progress.state, before)
     return progress._replace(state=state, diverged=found), sound

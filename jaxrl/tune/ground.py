@@ -12,10 +12,10 @@ from jaxrl.core.card import Card
 from jaxrl.core.check import InputError
 from jaxrl.core.tree import counter
 from jaxrl.core.types import Task, Tree
-from jaxrl.experiment import Members, Settings, Trial, chunks, functions, running, trained, trial
+from jaxrl.experiment import Members, Settings, Trial, chunks, running, trained
 from jaxrl.experiment.options import prepared
-from jaxrl.experiment.programs import evaluated, evaluator
-from jaxrl.train import devices, hosted
+from jaxrl.experiment.programs import compiled, evaluated, evaluator
+from jaxrl.train import hosted
 from jaxrl.train.driver import Resume
 from jaxrl.train.fit import SOUND
 from jaxrl.train.keeper import Keeper, data, typed
@@ -38,10 +38,9 @@ class Ground:
     """
 
     def __init__(self, card: Card, task: Task, chosen: Settings, episodes: int, folder: Path, identity: dict[str, Any]):
-        self.task, self.episodes = prepared(card, task, chosen), episodes
-        static = (tuple(sorted(options.items())) for options in (chosen.structure, chosen.collection))
-        spec, pure = self.task.env.spec, functions(self.task.env)
-        self.parts: Trial = trial(card.name, spec, *static, chosen.batch, episodes, pure, devices.mesh())
+        ready, self.episodes = prepared(card, task, chosen), episodes
+        self.parts: Trial = compiled(card, ready.env, chosen, episodes)
+        self.task = running.on_devices(self.parts, ready)
         self._keeper = Keeper(folder, identity, share=1.0)
         facts = self._keeper.facts or {"count": 0, "found": []}
         self._found, self._count = [Found(*one) for one in facts["found"]], facts["count"]
@@ -75,11 +74,7 @@ class Ground:
     def _piece(self, who: Members, update: int, rows, reached: int) -> tuple[Found, Tree]:
         """Members that are trained together, and where they then stand, on the host."""
         parts, real = self.parts, who.size
-        full = chunks.padded(who, chunks.width(parts))
-        keys, hypers = devices.placed(parts.mesh, (full.keys, full.hypers))
-        full, task = full._replace(keys=keys, hypers=hypers), self.task
-        if parts.mesh:
-            task = task._replace(dataset=devices.placed(parts.mesh, task.dataset, common=True))
+        full, task = running.laid_out(parts, who), self.task
         evaluate = evaluator(parts, task, full, self.episodes)
         blame, _, _ = running.begun(parts, None, full.size)
         resume = None

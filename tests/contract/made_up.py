@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrl.core.types import Spec, Transition
+from jaxrl.core.types import Spec, Transition, first_steps
 
 ROWS = 8
 
@@ -15,21 +15,45 @@ def spec_of(kind):
 
 
 def batch_of(spec, seed=0, rows=ROWS):
-    """Random steps [rows]; every fourth ends an episode."""
-    keys = iter(jax.random.split(jax.random.key(seed), 8))
-    draw = lambda *shape: jax.random.normal(next(keys), shape)
+    """Random steps [rows]; every fourth ends an episode. Drawn by NumPy: nothing is compiled for it."""
+    source = np.random.default_rng(seed)
+    draw = lambda *shape: source.normal(size=shape).astype(np.float32)
     if spec.discrete:
-        action = lambda: jax.random.randint(next(keys), (rows,), 0, spec.action)
+        action = lambda: source.integers(spec.action, size=rows).astype(np.int32)
     else:
-        action = lambda: jnp.tanh(draw(rows, spec.action))
+        action = lambda: np.tanh(draw(rows, spec.action))
     obs, a, reward, next_obs, next_a = draw(rows, spec.obs), action(), draw(rows), draw(rows, spec.obs), action()
-    flag = (jnp.arange(rows) % 4 == 3).astype(jnp.float32)
-    return Transition(obs, a, reward, next_obs, next_a, flag, jnp.zeros(rows), jnp.ones(rows))
+    flag = (np.arange(rows) % 4 == 3).astype(np.float32)
+    zeros, ones = np.zeros(rows, np.float32), np.ones(rows, np.float32)
+    return jax.tree.map(jnp.asarray, Transition(obs, a, reward, next_obs, next_a, flag, zeros, ones))
+
+
+def moved(values, row, change):
+    """A copy of an array with `change` added to one row; nothing is compiled for it."""
+    copy = np.array(values)
+    copy[row] += change
+    return jnp.asarray(copy)
+
+
+class Acts:
+    """What a learner's policies do, compiled once for all tests."""
+
+    def __init__(self, algo):
+        def act(choose):
+            return jax.jit(lambda key, hyper, state, obs: choose(hyper, state).act(key, first_steps(obs), ())[0])
+
+        self.policy, self.explore = act(algo.policy), act(algo.explore)
 
 
 def same(a, b):
     """Equal to the last bit."""
-    return all(bool((x == y).all()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(np.array_equal(plain(x), plain(y)) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def plain(x):
+    """The array on the host; keys as their numbers."""
+    keys = jnp.issubdtype(jnp.result_type(x), jax.dtypes.prng_key) if hasattr(x, "dtype") else False
+    return np.asarray(jax.random.key_data(x) if keys else x)
 
 
 def close(a, b, **tolerance):

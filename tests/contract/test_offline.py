@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxrl import registry
@@ -13,11 +14,16 @@ from jaxrl.core.types import Dataset, first_steps
 from jaxrl.data import samplers
 from jaxrl.sources.logged import logged
 from jaxrl.train.fit import advance, begin
-from tests.contract.made_up import ROWS, batch_of, close, same, shape_of, spec_of
+from tests.contract.made_up import ROWS, Acts, batch_of, close, moved, same, shape_of, spec_of
 
 SMALL = {"width": 8, "depth": 1, "critics": 3, "samples": 2}
 CARDS = [card for card in registry.cards().values() if card.kind == "offline"]
 CASES = [(card, kind) for card in CARDS for kind in card.actions]
+
+
+def weights(*values):
+    """Weights of rows, of the type that batches have: another one would be another program."""
+    return np.array(values, np.float32)
 
 
 def source_of(card, dataset):
@@ -39,8 +45,8 @@ class Learner:
         structure = {name: value for name, value in SMALL.items() if name in card.structure()}
         self.algo, self.hyper = card.make(self.spec, **structure), card.hyper()
         self.batch = drawn(card, self.spec) if card.collect else batch_of(self.spec)
-        self.update = jax.jit(self.algo.update)
-        self.state = jax.jit(self.algo.init)(jax.random.key(0), self.hyper)
+        self.init, self.update, self.acts = jax.jit(self.algo.init), jax.jit(self.algo.update), Acts(self.algo)
+        self.state = self.init(jax.random.key(0), self.hyper)
 
     def after(self, hyper, calls=2, key=1, batch=None):
         state = self.state
@@ -111,21 +117,19 @@ def test_every_hyperparameter_matters(learner):
     base = seen(learner.hyper, learner.state)
     for name in records.names(learner.hyper):
         value = getattr(learner.hyper, name)
-        moved = (
+        others = (
             dataclasses.replace(learner.hyper, **{name: v}) for v in (1.5 * value + 0.5, 1e-4 * value, 1e-6 * value)
         )
-        assert not all(same(base, seen(one, learner.state)) for one in moved), name
+        assert not all(same(base, seen(one, learner.state)) for one in others), name
 
 
 def test_the_key_alone_decides_the_draws(learner):
-    sample = learner.algo.explore(learner.hyper, learner.state).act
+    sample = lambda key: learner.acts.explore(key, learner.hyper, learner.state, learner.batch.obs)
     once, again = learner.after(learner.hyper, key=5), learner.after(learner.hyper, key=5)
     assert same(once, again)
-    first = jax.jit(learner.algo.init)(jax.random.key(0), learner.hyper)
-    other = jax.jit(learner.algo.init)(jax.random.key(1), learner.hyper)
+    first, other = (learner.init(jax.random.key(i), learner.hyper) for i in (0, 1))
     assert same(first, learner.state) and not same(first.params, other.params)
-    t = first_steps(learner.batch.obs)
-    assert same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(1), t, ())[0])
+    assert same(sample(jax.random.key(1)), sample(jax.random.key(1)))
 
 
 def test_a_part_without_step_size_stays_and_the_others_move(learner):
@@ -139,37 +143,35 @@ def test_a_part_without_step_size_stays_and_the_others_move(learner):
 def test_actions_are_legal_and_finite_for_extreme_observations(learner):
     state = learner.after(learner.hyper)
     for scale in (0.0, 1.0, 1e6):
-        obs = scale * learner.batch.obs
-        for policy in (learner.algo.policy(learner.hyper, state), learner.algo.explore(learner.hyper, state)):
-            action, _ = policy.act(jax.random.key(0), first_steps(obs), ())
+        obs = jnp.asarray(scale * np.asarray(learner.batch.obs), jnp.float32)
+        for act in (learner.acts.policy, learner.acts.explore):
+            action = act(jax.random.key(0), learner.hyper, state, obs)
             if learner.spec.discrete:
                 assert action.dtype == jnp.int32
-                assert bool(((action >= 0) & (action < learner.spec.action)).all())
+                assert ((np.asarray(action) >= 0) & (np.asarray(action) < learner.spec.action)).all()
             else:
                 assert action.shape == (ROWS, learner.spec.action)
-                assert bool((jnp.isfinite(action) & (jnp.abs(action) <= 1)).all())
+                assert (np.isfinite(action) & (np.abs(action) <= 1)).all()
 
 
 def test_a_row_of_weight_zero_is_not_there(learner):
-    weight = jnp.ones(ROWS).at[0].set(0.0).at[1].set(2.0)
-    batch = learner.batch._replace(weight=weight)
-    changed = batch._replace(reward=batch.reward.at[0].add(3.0), obs=batch.obs.at[0].add(0.3))
-    assert close(
-        learner.after(learner.hyper, batch=batch).params, learner.after(learner.hyper, batch=changed).params, atol=1e-6
-    )
-    moved = batch._replace(obs=batch.obs.at[1].add(0.3))
-    assert not same(learner.after(learner.hyper, batch=batch).params, learner.after(learner.hyper, batch=moved).params)
+    batch = learner.batch._replace(weight=weights(0.0, 2.0, *[1.0] * (ROWS - 2)))
+    changed = batch._replace(reward=moved(batch.reward, 0, 3.0), obs=moved(batch.obs, 0, 0.3))
+    one = learner.after(learner.hyper, batch=batch).params
+    assert close(one, learner.after(learner.hyper, batch=changed).params, atol=1e-6)
+    other = batch._replace(obs=moved(batch.obs, 1, 0.3))
+    assert not same(one, learner.after(learner.hyper, batch=other).params)
 
 
 def test_weight_two_is_the_row_twice(learner):
     """For cards whose update draws nothing; the others' draws depend on the batch's size."""
     if not same(learner.after(learner.hyper, key=1).params, learner.after(learner.hyper, key=2).params):
-        weight = learner.batch._replace(weight=jnp.full(ROWS, 2.0))
+        weight = learner.batch._replace(weight=weights(*[2.0] * ROWS))
         assert not same(learner.after(learner.hyper, batch=weight).opt, learner.after(learner.hyper).opt)
         return
-    rows = lambda x: jnp.concatenate([x, x[:1]]) if x.shape[:1] == (ROWS,) else x
-    twice = jax.tree.map(rows, learner.batch)
-    weight = jnp.ones(ROWS).at[0].set(2.0) * ROWS / (ROWS + 1)
+    rows = lambda x: np.concatenate([x, x[:1]]) if x.shape[:1] == (ROWS,) else x
+    twice = jax.tree.map(jnp.asarray, jax.tree.map(rows, learner.batch))
+    weight = ROWS / (ROWS + 1) * weights(2.0, *[1.0] * (ROWS - 1))
     left = learner.after(learner.hyper, batch=learner.batch._replace(weight=weight))
     assert close(left.params, learner.after(learner.hyper, batch=twice).params, atol=1e-5)
 
@@ -182,9 +184,9 @@ def test_needs_names_every_extra_that_is_read(learner):
             self.read.add(name)
             return super().__getitem__(name)
 
-    extras = Extras(learner.batch.extras)
-    learner.algo.update(jax.random.key(1), learner.hyper, learner.state, learner.batch._replace(extras=extras))
-    assert extras.read == set(learner.card.needs)
+    batch = learner.batch._replace(extras=Extras(learner.batch.extras))
+    jax.eval_shape(lambda state: learner.algo.update(jax.random.key(1), learner.hyper, state, batch), learner.state)
+    assert batch.extras.read == set(learner.card.needs)
 
 
 @pytest.mark.slow

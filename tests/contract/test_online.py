@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxrl import registry
@@ -12,7 +13,7 @@ from jaxrl.core import hyper as records
 from jaxrl.core.types import first_steps
 from jaxrl.envs import suites
 from jaxrl.train.fit import advance, begin
-from tests.contract.made_up import ROWS, batch_of, close, same, shape_of, spec_of
+from tests.contract.made_up import ROWS, Acts, batch_of, close, same, shape_of, spec_of
 
 SMALL = {
     "width": 8, "depth": 1, "passes": 2, "minibatches": 2, "critics": 3, "repeat": 2, "atoms": 5, "quantiles": 4,
@@ -36,8 +37,8 @@ class Learner:
         self.algo, self.hyper = card.make(self.spec, **chosen(SMALL, card.structure())), card.hyper()
         rows = batch_of(self.spec, rows=4 * ROWS if "repeat" in card.structure() else ROWS)
         self.batch = rows if card.batch else jax.tree.map(lambda x: x.reshape(ROWS // 2, 2, *x.shape[1:]), rows)
-        self.update = jax.jit(self.algo.update)
-        self.state = jax.jit(self.algo.init)(jax.random.key(0), self.hyper)
+        self.init, self.update, self.acts = jax.jit(self.algo.init), jax.jit(self.algo.update), Acts(self.algo)
+        self.state = self.init(jax.random.key(0), self.hyper)
 
     def after(self, hyper, calls=2, key=1):
         state = self.state
@@ -115,15 +116,13 @@ def test_every_hyperparameter_matters(learner):
 
 
 def test_the_key_alone_decides_the_draws(learner):
-    sample = learner.algo.explore(learner.hyper, learner.state).act
+    obs = batch_of(learner.spec, seed=1, rows=64).obs
+    sample = lambda key: learner.acts.explore(jax.random.key(key), learner.hyper, learner.state, obs)
     once, again = learner.after(learner.hyper, key=5), learner.after(learner.hyper, key=5)
     assert same(once, again)
-    first = jax.jit(learner.algo.init)(jax.random.key(0), learner.hyper)
-    other = jax.jit(learner.algo.init)(jax.random.key(1), learner.hyper)
+    first, other = (learner.init(jax.random.key(i), learner.hyper) for i in (0, 1))
     assert same(first, learner.state) and not same(first.params, other.params)
-    t = first_steps(batch_of(learner.spec, seed=1, rows=64).obs)
-    assert same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(1), t, ())[0])
-    assert not same(sample(jax.random.key(1), t, ())[0], sample(jax.random.key(2), t, ())[0])
+    assert same(sample(1), sample(1)) and not same(sample(1), sample(2))
 
 
 def test_a_part_without_step_size_stays_and_the_others_move(learner):
@@ -137,28 +136,28 @@ def test_a_part_without_step_size_stays_and_the_others_move(learner):
 def test_actions_are_legal_and_finite_for_extreme_observations(learner):
     state = learner.after(learner.hyper)
     for scale in (0.0, 1.0, 1e6):
-        obs = scale * batch_of(learner.spec).obs
-        for policy in (learner.algo.policy(learner.hyper, state), learner.algo.explore(learner.hyper, state)):
-            action, _ = policy.act(jax.random.key(0), first_steps(obs), ())
+        obs = jnp.asarray(scale * np.asarray(batch_of(learner.spec).obs), jnp.float32)
+        explored, action = (
+            np.asarray(act(jax.random.key(0), learner.hyper, state, obs))
+            for act in (learner.acts.explore, learner.acts.policy)
+        )
+        for one in (explored, action):
             if learner.spec.discrete:
-                assert action.dtype == jnp.int32
-                assert bool(((action >= 0) & (action < learner.spec.action)).all())
+                assert one.dtype == np.int32 and ((one >= 0) & (one < learner.spec.action)).all()
             else:
-                assert action.shape == (ROWS, learner.spec.action) and bool(jnp.isfinite(action).all())
-        action, _ = learner.algo.policy(learner.hyper, state).act(jax.random.key(0), first_steps(obs), ())
-        assert learner.spec.discrete or float(jnp.abs(action).max()) <= 1
+                assert one.shape == (ROWS, learner.spec.action) and np.isfinite(one).all()
+        assert learner.spec.discrete or np.abs(action).max() <= 1
 
 
 def test_density_is_that_of_the_exploring_policy(learner):
     """Where a policy claims a density: it is finite and differs between actions."""
-    explore = learner.algo.explore(learner.hyper, learner.state)
-    if explore.log_prob is None:
+    if learner.algo.explore(learner.hyper, learner.state).log_prob is None:
         assert learner.card.batch or learner.spec.discrete  # learners from rollouts of continuous actions need one
         return
     obs = batch_of(learner.spec).obs
-    action, _ = explore.act(jax.random.key(0), first_steps(obs), ())
-    density = explore.log_prob(obs, action)
-    assert density.shape == (ROWS,) and bool(jnp.isfinite(density).all())
+    action = learner.acts.explore(jax.random.key(0), learner.hyper, learner.state, obs)
+    density = jax.jit(lambda state: learner.algo.explore(learner.hyper, state).log_prob(obs, action))(learner.state)
+    assert density.shape == (ROWS,) and np.isfinite(density).all()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ PARALLEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist loadgroup)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fmt format-check lint types layers check test test-fast test-slow bench speed data table new clean
+.PHONY: help setup fmt format-check lint types layers check test test-fast test-slow bench speed data table report new clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ data: setup ## build the embedded datasets, or the one named by ID=
 
 table: setup ## a suite's tables again, from scores already written (SUITE= or OUT=)
 	@$(BIN)/jaxrl table $(or $(OUT),results/$(SUITE)) $(ARGS)
+
+report: setup ## a page of all results, from scores already written (SUITE=, or OUT= for another folder)
+	@$(BIN)/jaxrl report $(or $(OUT),results/$(SUITE)) $(ARGS)
 
 new: setup ## an algorithm's file to start from: make new NAME=offline/my_idea PARENT=td3_bc
 	@test -n "$(NAME)" || { echo "make new needs NAME=, as in: make new NAME=offline/my_idea PARENT=td3_bc" >&2; exit 1; }

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 from jaxrl import jobs, remote, suites
 from jaxrl.cluster import Cluster
 from jaxrl.core.check import InputError, positive
-from jaxrl.evaluation import plots, published, scores, tables
+from jaxrl.evaluation import faults, plots, published, scores, tables
 from jaxrl.evaluation.scores import Score
 from jaxrl.jobs import Ended, Work
 
@@ -224,22 +224,30 @@ def selected(plan: Plan) -> list[Score]:
     return [row for row in found if (row.card, row.task, row.seed) in ended and reached(row)]
 
 
-def publish(found: list[Score], out: Path, notes: Iterable[str] = ()):
+def publish(
+    found: list[Score], out: Path, notes: Iterable[str] = (), protocol: str | None = None, lines: Sequence[int] = ()
+):
     """Write `leaderboard.md` and `scores.png` of the rows; returns the table of last checkpoints.
 
     Where runs gathered their own experience, `scores.png` is drawn against environment steps, and `clock.png` against
-    seconds.
+    seconds. protocol: of choosing checkpoints (`evaluation.checkpoints`), for both tables. lines: of the rows in their
+    file. Pictures and published scores leave out cells that must not be averaged.
     """
     cautions = [note for name in sorted({row.suite for row in found}) for note in suites.remarks(name)]
-    notes, key = list(dict.fromkeys([*cautions, *notes, *published.remarks(found)])), jax.random.key(0)
-    everything = tables.leaderboard(found, notes=notes, checkpoint="both", key=key)
-    elsewhere = published.section(found) + published.online_section(found)
-    (out / "leaderboard.md").write_text(tables.markdown(everything) + elsewhere, encoding="utf-8")
+    sound, key = faults.averaged(found), jax.random.key(0)
+    beside = (published.remarks(sound), published.section(sound)) if sound else ([], "")
+    notes = list(dict.fromkeys([*cautions, *notes, *beside[0]]))
+    everything = tables.leaderboard(found, notes=notes, checkpoint=protocol or "both", key=key, lines=lines)
+    (out / "leaderboard.md").write_text(tables.markdown(everything) + beside[1], encoding="utf-8")
     online = any(row.env_steps for row in found)
-    plots.curves(found, out / "scores.png", plots.STEPS if online else plots.UPDATES)
-    if online:
-        plots.curves(found, out / "clock.png", plots.CLOCK)
-    return tables.leaderboard(found, notes=notes, key=key)
+    for name, axis in {"scores.png": plots.STEPS if online else plots.UPDATES, "clock.png": plots.CLOCK}.items():
+        if sound and (online or name == "scores.png"):
+            plots.curves(sound, out / name, axis)
+        else:
+            (out / name).unlink(missing_ok=True)
+    if protocol:
+        return everything
+    return tables.leaderboard(found, notes=notes, key=key, lines=lines)
 
 
 class Clock:

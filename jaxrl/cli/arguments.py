@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jaxrl import __version__
-from jaxrl.cli import commands, export, measures, runs, tune
+from jaxrl.cli import commands, export, measures, report, runs, tune
 from jaxrl.core.check import InputError
 
 
@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
         group, "table", commands.print_table, "print the leaderboard of a folder's scores.csv, and write it anew"
     )
     table.add_argument("folder", metavar="FOLDER", help="where a scores.csv lies, such as results/quick")
+    add_protocol(table)
     table.add_argument("--format", choices=["terminal", "md", "csv", "latex"], default="terminal", help="what to print")
+    report.add_report(add(group, "report", None, "write a page of all results in a folder, or its tables or charts"))
     cite = add(group, "cite", commands.cite_cards, "BibTeX of the papers behind cards")
     cite.add_argument("cards", nargs="*", metavar="CARD", help="default: all")
     tune.add_tune(add(group, "tune", None, "search for a card's settings on a task"))
@@ -67,6 +69,26 @@ def whole(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
+
+
+def protocol(text: str) -> str:
+    """A protocol of choosing checkpoints."""
+    from jaxrl.core.check import InputError
+    from jaxrl.evaluation import checkpoints
+
+    try:
+        checkpoints.choices(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def add_protocol(command: argparse.ArgumentParser) -> None:
+    """The option of what is shown of a run."""
+    text = "checkpoints that stand for a run: last, mean:K of the last K, best (an oracle), or both of last and best"
+    command.add_argument(
+        "--protocol", type=protocol, metavar="NAME", help=text + " (default both in the file, last here)"
+    )
 
 
 def share(text: str) -> float:
@@ -125,6 +147,7 @@ def add_bench(command: argparse.ArgumentParser) -> None:
     text = "a setting, for the cards that have it; wins over the suite's; repeatable"
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
     command.add_argument("--out", metavar="DIR", help="folder of the results (default results/SUITE)")
+    add_protocol(command)
     command.add_argument("--fresh", action="store_true", help="put an earlier scores.csv aside and run everything")
     command.add_argument(
         "--chunk", **count, help="seeds in a job, a compiled call (default: all of a card's on a task)"

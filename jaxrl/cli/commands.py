@@ -187,7 +187,7 @@ def bench(arguments) -> int:
         only=arguments.tasks,
     )
     with claimed(plan.out):
-        return run_plan(plan, arguments.fresh, cluster_of(arguments), arguments.chunk)
+        return run_plan(plan, arguments.fresh, cluster_of(arguments), arguments.chunk, arguments.protocol)
 
 
 def cluster_of(arguments):
@@ -202,7 +202,7 @@ def cluster_of(arguments):
     return Cluster(arguments.address, arguments.cpus, arguments.gpus)
 
 
-def run_plan(plan, fresh: bool, cluster=None, chunk: int | None = None) -> int:
+def run_plan(plan, fresh: bool, cluster=None, chunk: int | None = None, protocol: str | None = None) -> int:
     """A suite as it will be run, from nothing or from where an earlier command was stopped, here or on a cluster."""
     from jaxrl import bench as bench_module
     from jaxrl import jobs
@@ -226,7 +226,7 @@ def run_plan(plan, fresh: bool, cluster=None, chunk: int | None = None) -> int:
     found = bench_module.selected(plan)
     if not found:
         raise InputError(f"suite {suite.name}: nothing could be run; the lines above say why and what to do")
-    show(bench_module.publish(found, plan.out, [*suite.notes, *notes]), plan.out)
+    show(bench_module.publish(found, plan.out, [*suite.notes, *notes], protocol), plan.out)
     return 1 if notes else 0
 
 
@@ -244,18 +244,21 @@ def show(table, out: Path) -> None:
 
 
 def print_table(arguments) -> int:
-    """`jaxrl table`."""
+    """`jaxrl table`: of all rows that can be read; the exit code is 1 where some cannot."""
     from jaxrl import bench as bench_module
     from jaxrl.evaluation import scores, tables
 
     folder = Path(arguments.folder)
-    found = scores.read(folder / "scores.csv")
-    table = bench_module.publish(found, bench_module.writable(folder))
+    sheet = scores.sheet(folder / "scores.csv")
+    out, broken = bench_module.writable(folder), list(sheet.broken.values())
+    if broken and not sheet.rows:
+        raise InputError(broken[0])
+    table = bench_module.publish(list(sheet.rows), out, broken, arguments.protocol, sheet.lines)
     if arguments.format == "terminal":
         show(table, folder)
     else:
         print({"md": tables.markdown, "csv": tables.csv, "latex": tables.latex}[arguments.format](table))
-    return 0
+    return 1 if broken else 0
 
 
 def cite_cards(arguments) -> int:

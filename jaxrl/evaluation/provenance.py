@@ -1,8 +1,13 @@
-"""What stands beside the numbers of a table: the protocol they were measured by, and what is missing from them."""
+"""What stands beside the numbers of a table: the protocol they were measured by, and what is missing from them.
+
+Another page than the leaderboard takes the same words: `protocol(kept, found, checkpoints.choices("last"))` and
+`remarks(kept, unfinished, (), notes, faults.find(rows, lines).notes)`, with `kept, unfinished = runs.complete(found)`.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from jaxrl.evaluation.checkpoints import Choice
 from jaxrl.evaluation.render import Section
 from jaxrl.evaluation.runs import Run, labels, short_names, sound
 from jaxrl.evaluation.scores import Score
@@ -15,8 +20,8 @@ ORIGINS = {
 """What the names of conventions mean."""
 
 
-def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str], ...]:
-    """Lines (name, text) on how the runs were made and evaluated. Seconds are those of all runs found."""
+def protocol(kept: Sequence[Run], found: Sequence[Run], shown: Sequence[Choice]) -> tuple[tuple[str, str], ...]:
+    """Lines (name, text) on how the runs were made, evaluated and shown. Seconds are those of all runs found."""
     rows = [run.last for run in kept]
     tasks = list(dict.fromkeys(row.task for row in rows))
     short, pattern = short_names(tasks)
@@ -27,6 +32,7 @@ def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str]
     return (
         ("Seeds", _seeds(kept)),
         ("Updates", _updates(kept)),
+        ("Checkpoint", "; ".join(f"{one.said}{_under(one)}" for one in shown)),
         ("Episodes per evaluation", _listed(str(row.episodes) for row in rows)),
         ("Score", _scores(kept, tasks)),
         *([("Environment steps", _steps(walked))] if walked else []),
@@ -37,6 +43,10 @@ def protocol(kept: Sequence[Run], found: Sequence[Run]) -> tuple[tuple[str, str]
         ("Commit", _listed(row.commit for row in rows)),
         ("Seconds", _seconds(found)),
     )
+
+
+def _under(one: Choice) -> str:
+    return f", under {one.prefix.strip(': ')!r}" if one.prefix else ""
 
 
 def _steps(rows: Sequence[Score]) -> str:
@@ -65,16 +75,26 @@ def conventions(cells: Mapping[tuple[str, str], list[Run]], tasks: Iterable[str]
     return "; ".join(f"the {name} score ({', '.join(where)})" for name, where in used.items())
 
 
-def remarks(kept, unfinished, sections: Sequence[Section], notes: Sequence[str]) -> tuple[str, ...]:
-    """Notes: the caller's, then what the rows themselves tell about cells that are empty, short, diverged or mixed."""
+def remarks(
+    kept, unfinished, sections: Sequence[Section], notes: Sequence[str], wrong: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Notes: the caller's, what is wrong with the rows, then what they tell of cells that are empty or diverged.
+
+    wrong: the notes of `faults.find`.
+    """
     name_of = labels(kept)
-    out = list(notes)
+    out = [*notes, *wrong]
     cells = [entry for section in sections for _, entries in section.rows for entry in entries]
     if any(entry.runs == 0 for entry in cells):
         out.append("–: not run, or left out; reasons, where known, stand in these notes.")
     if any("‡" in entry.mark for entry in cells):
         out.append("‡: over the tasks that the row has only; ranked after the rows that have all.")
-    lost = Counter(_place(name_of, run) for run in kept if not sound(run.last))
+    if any(entry.refused for entry in cells):
+        out.append(
+            'Where a word such as "mixed" stands for a number, the note on that cell says why. A row that has such a '
+            "cell, or one in a column marked §, has no aggregate and is ranked after those that have."
+        )
+    lost = Counter(_place(name_of, run) for run in kept if run.last.diverged)
     total = Counter(_place(name_of, run) for run in kept)
     if lost:
         said = ", ".join(f"{where} {count} of {total[where]}" for where, count in lost.items())
@@ -85,7 +105,7 @@ def remarks(kept, unfinished, sections: Sequence[Section], notes: Sequence[str])
         out.append(f"Runs that have not reached their last update are left out: {said}.")
     if min(total.values(), default=0) == 1:
         out.append("Where a cell has one seed there is no standard error, and its row no interval.")
-    return tuple(out + _settings(kept) + _mixtures(kept))
+    return tuple(out + _settings(kept))
 
 
 def _scores(kept: Sequence[Run], tasks: Sequence[str]) -> str:
@@ -118,20 +138,6 @@ def _settings(kept: Sequence[Run]) -> list[str]:
         if settings and name_of[card, settings] == card:
             used.setdefault((card, settings), []).append(task)
     return [f"Settings of {card} on {', '.join(tasks)}: {settings}." for (card, settings), tasks in used.items()]
-
-
-def _mixtures(kept: Sequence[Run]) -> list[str]:
-    """Warnings where the numbers of one column were not made alike."""
-    seen: dict[tuple[str, str], set] = {}
-    for row in (run.last for run in kept):
-        for field in ("dataset_hash", "environment_version", "episodes", "score_convention"):
-            if field != "score_convention" or row.score is not None:
-                seen.setdefault((row.task, field), set()).add(getattr(row, field))
-    return [
-        f"Careful: the runs on {task} differ in {field.replace('_', ' ')}: {', '.join(sorted(map(str, values)))}."
-        for (task, field), values in seen.items()
-        if len(values) > 1
-    ]
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ class Entry(NamedTuple):
     """One cell: mean over runs, its standard error, an interval, numbers of runs (diverged ones included and apart).
 
     places: digits shown after the point. mark: what is added to the text, as a footnote sign. best: shown in bold.
+    refused: why there is no number although there are runs, in a word ("mixed"), shown in its place; "" otherwise.
     """
 
     mean: float = math.nan
@@ -23,6 +24,7 @@ class Entry(NamedTuple):
     places: int = 1
     best: bool = False
     mark: str = ""
+    refused: str = ""
 
 
 class Section(NamedTuple):
@@ -44,13 +46,15 @@ class Table(NamedTuple):
 
 
 def text(entry: Entry) -> str:
-    """A cell in plain words: "54.3 ± 1.2", "54.3 [50.1, 57.9]", "diverged", or "–" where there is nothing."""
+    """A cell in plain words: "54.3 ± 1.2", "54.3 [50.1, 57.9]", "diverged", "mixed", or "–" where there is nothing."""
+    if entry.refused:
+        return entry.refused + entry.mark
     if math.isnan(entry.mean):
         return "diverged" + entry.mark if entry.diverged else "–" + entry.mark
     number = entry.places
-    out = f"{entry.mean:.{number}f}"
+    out = f"{entry.mean:z.{number}f}"
     if entry.interval is not None:
-        out += f" [{entry.interval[0]:.{number}f}, {entry.interval[1]:.{number}f}]"
+        out += f" [{entry.interval[0]:z.{number}f}, {entry.interval[1]:z.{number}f}]"
     elif not math.isnan(entry.error):
         out += f" ± {entry.error:.{number}f}"
     return out + entry.mark
@@ -68,16 +72,18 @@ def markdown(table: Table) -> str:
 
 
 def csv(table: Table) -> str:
-    """Comma-separated, one line a cell: section, row, column, mean, standard_error, low, high, runs, diverged."""
+    """Comma-separated, one line a cell: where it stands, its numbers, runs, diverged ones, and why it is refused."""
     out = io.StringIO()
     writer = comma.writer(out, lineterminator="\n")
-    writer.writerow(["section", "row", "column", "mean", "standard_error", "low", "high", "runs", "diverged"])
+    writer.writerow(
+        ["section", "row", "column", "mean", "standard_error", "low", "high", "runs", "diverged", "refused"]
+    )
     for section in table.sections:
         for name, entries in section.rows:
             for column, e in zip(section.columns, entries, strict=True):
                 low, high = e.interval or (math.nan, math.nan)
                 numbers = [_plain(value) for value in (e.mean, e.error, low, high)]
-                writer.writerow([section.heading, name, column, *numbers, e.runs, e.diverged])
+                writer.writerow([section.heading, name, column, *numbers, e.runs, e.diverged, e.refused])
     return out.getvalue()
 
 
@@ -180,6 +186,7 @@ _TEX = {
     "–": "--",
     "†": "$\\dagger$",
     "‡": "$\\ddagger$",
+    "§": "\\S{}",
     "…": "\\ldots{}",
     "~": "\\textasciitilde{}",
     "^": "\\textasciicircum{}",

@@ -9,7 +9,10 @@ from jaxrl.evaluation.scores import RunKey, Score, run_key
 
 
 class Run(NamedTuple):
-    """One run's rows in order of updates; a checkpoint that was written twice counts once, as written last."""
+    """One run's rows in order of updates; a checkpoint that was written twice counts once, as written last.
+
+    Where the two differ, `faults.find` objects to the run's cell.
+    """
 
     key: RunKey
     rows: tuple[Score, ...]

@@ -84,20 +84,44 @@ def append(path: str | os.PathLike, rows: Iterable[Score]) -> None:
         ) from None
 
 
-def read(path: str | os.PathLike, strict: bool = True) -> list[Score]:
-    """All rows in file order. A broken last line is an InputError, or is skipped where `strict` is false."""
+class Sheet(NamedTuple):
+    """What a file holds. rows: those that can be read, in file order; lines: the line of each, counted from 1.
+
+    broken: the lines that are no rows, each with a sentence that names it and the remedy; empty for a sound file.
+    """
+
+    rows: tuple[Score, ...]
+    lines: tuple[int, ...]
+    broken: dict[int, str]
+
+
+def sheet(path: str | os.PathLike) -> Sheet:
+    """All rows that can be read, with their lines, and which lines cannot; InputError for a file that is none of ours.
+
+    For tables and reports, which show what there is and name the rest. What goes on writing uses `read` and `repair`.
+    """
     lines = _lines(path)
     _check_header(path, lines[0] if lines else "")
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        row = _parse(line)
-        if row is not None:
-            rows.append(row)
-        elif number < len(lines):
-            raise InputError(f"{path}, line {number}: not a row of scores; correct or delete that line")
-        elif strict:
-            raise InputError(f"{path}, line {number}: the last line is cut off; run again to repair it, or delete it")
-    return rows
+    found = {number: _parse(line) for number, line in enumerate(lines[1:], start=2)}
+    good = {number: row for number, row in found.items() if row is not None}
+    inside = "not a row of scores; correct or delete that line"
+    last = "the last line is cut off; run again to repair it, or delete it"
+    broken = {
+        number: f"{path}, line {number}: {last if number == len(lines) else inside}"
+        for number in found
+        if number not in good
+    }
+    return Sheet(tuple(good.values()), tuple(good), broken)
+
+
+def read(path: str | os.PathLike, strict: bool = True) -> list[Score]:
+    """All rows in file order. A broken last line is an InputError, or is skipped where `strict` is false."""
+    found = sheet(path)
+    end = max(*found.lines, *found.broken, 0, 0)
+    for number, said in found.broken.items():
+        if strict or number < end:
+            raise InputError(said)
+    return list(found.rows)
 
 
 def repair(path: str | os.PathLike) -> int:

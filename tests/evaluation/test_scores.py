@@ -83,6 +83,19 @@ def test_broken_line_in_the_middle_is_an_error_either_way(tmp_path):
             scores.read(path, strict=strict)
 
 
+def test_a_sheet_reads_what_can_be_read_and_names_the_rest(tmp_path):
+    path = tmp_path / "s.csv"
+    scores.append(path, [row(seed=seed) for seed in range(4)])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], lines[1], "what,is,this\n", lines[2], lines[3], lines[4][:-9]]))
+    found = scores.sheet(path)
+    assert [(r.seed, line) for r, line in zip(found.rows, found.lines, strict=True)] == [(0, 2), (1, 4), (2, 5)]
+    assert list(found.broken) == [3, 6]
+    assert "line 3: not a row of scores; correct" in found.broken[3] and "line 6: the last line" in found.broken[6]
+    path.write_text("".join(lines))
+    assert scores.sheet(path).broken == {}
+
+
 def test_line_breaks_in_a_value_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="commit"):
         scores.append(tmp_path / "s.csv", [row(), row(commit="a\nb")])

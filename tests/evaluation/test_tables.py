@@ -68,8 +68,26 @@ def test_best_checkpoint_stands_under_its_own_heading():
     assert entry(table, "Normalized score", "good", "x").mean == pytest.approx(80)
     only = board(two_by_two(), checkpoint="best")
     assert all("oracle" in s.heading for s in only.sections)
-    with pytest.raises(InputError, match="checkpoint"):
+    with pytest.raises(InputError, match="unknown protocol 'first'"):
         board(two_by_two(), checkpoint="first")
+
+
+def test_mean_of_the_last_checkpoints_stands_under_its_own_heading():
+    table = board(two_by_two(), checkpoint="mean:2")
+    heading = "Mean of the last 2 checkpoints: Normalized score"
+    assert entry(table, heading, "good", "x").mean == pytest.approx(82.5)
+    assert dict(table.protocol)["Checkpoint"].startswith("the mean of each run's last 2, under 'Mean of the last 2")
+    assert all(section.heading.startswith("Mean of the last 2") for section in table.sections)
+    with pytest.raises(InputError, match=r"mean:3 of \w+ on a/.-v0, seed 0: it has 2 checkpoints; take mean:2"):
+        board(two_by_two(), checkpoint="mean:3")
+
+
+def test_optimism_of_the_best_stands_in_scores_beside_it():
+    table = board(two_by_two(return_std=3.0), checkpoint="both")
+    found = entry(table, "Best checkpoint (an oracle): Optimism of the normalized score", "good", "x")
+    assert abs(found.mean) < 0.1, "50 of the return apart with an error of 1: nothing is picked by noise"
+    unknown = board(two_by_two(episodes=1), checkpoint="best")
+    assert np.isnan(entry(unknown, "Best checkpoint (an oracle): Optimism of the normalized score", "bad", "y").mean)
 
 
 def test_diverged_runs_are_counted_not_averaged():
@@ -82,8 +100,10 @@ def test_diverged_runs_are_counted_not_averaged():
     assert "diverged†" in tables.markdown(all_lost)
 
 
-def test_infinite_returns_count_as_diverged():
-    assert entry(board([row(seed=0), row(seed=1, return_mean=float("inf"))]), "Return", "bc", "a/x-v0").diverged == 1
+def test_a_cell_with_numbers_that_are_not_finite_is_refused():
+    table = tables.leaderboard([row(seed=0), row(seed=1, return_mean=float("inf"))], key=KEY, lines=(2, 3))
+    assert render.text(entry(table, "Return", "bc", "a/x-v0")) == "not finite"
+    assert any("return_mean inf at update 10 (line 3, seed 1)" in note for note in table.notes)
 
 
 def test_runs_cut_short_are_left_out_and_named():
@@ -130,13 +150,47 @@ def test_protocol_says_how_it_was_measured():
     assert "good on a/x-v0 4" in uneven["Seeds"]
 
 
-def test_mixed_data_is_called_out():
-    notes = board([row(seed=0), row(card="iql", dataset_hash="other")]).notes
-    assert any("differ in dataset hash: abc, other" in note for note in notes)
+def test_unlike_cells_are_shown_but_not_compared():
+    rows = [row(card=card, seed=s, task=task) for card in ("bc", "iql") for s in (0, 1) for task in TASKS]
+    rows = [r._replace(dataset_hash="other") if r[1:3] == (TASKS[1], "iql") else r for r in rows]
+    table = board([*rows, *(row(card="x", seed=s, task=TASKS[0], value=9.0 + s) for s in (0, 1))])
+    assert table.sections[0].columns == ("IQM [95 %]", "x", "y §")
+    assert any("§: the cells of a/y-v0 differ in dataset hash: abc (bc); other (iql)" in note for note in table.notes)
+    for card in ("bc", "iql"):
+        cell = entry(table, "Normalized score", card, "y §")
+        assert cell.mean == 50.0 and not cell.best
+        assert entry(table, "Normalized score", card, "IQM [95 %]").refused == "mixed"
+    assert entry(table, "Normalized score", "x", "IQM [95 %]").mean == pytest.approx(9.5)
+    assert table.sections[0].rows[0][0] == "x", "rows without an aggregate come last"
 
 
-def test_a_checkpoint_written_twice_counts_once():
-    assert entry(board([row(value=1.0), row(value=2.0)]), "Return", "bc", "a/x-v0").mean == 20.0
+def test_a_mixed_cell_is_not_averaged_in_any_form():
+    rows = [*two_by_two(), row(card="good", task=TASKS[0], seed=3, dataset_hash="other")]
+    table = tables.leaderboard(rows, key=KEY, lines=range(2, 2 + len(rows)))
+    assert render.text(entry(table, "Normalized score", "good", "x")) == "mixed"
+    assert entry(table, "Normalized score", "good", "IQM [95 %]").refused == "mixed"
+    assert entry(table, "Normalized score", "good", "y").mean == pytest.approx(60)
+    assert any("dataset hash: abc (lines 20-25), other (line 26)" in note for note in table.notes)
+    assert "mixed" in tables.markdown(table) and "mixed" in tables.latex(table)
+    lines = list(csv.DictReader(io.StringIO(tables.csv(table))))
+    (cell,) = [x for x in lines if (x["section"], x["row"], x["column"]) == ("Return", "good", "x")]
+    assert (cell["mean"], cell["refused"], cell["runs"]) == ("", "mixed", "4")
+
+
+def test_one_run_and_one_task_say_why_there_is_no_interval():
+    single = board([row(), row(task="a/y-v0")])
+    assert entry(single, "Normalized score", "bc", "IQM [95 %]").interval is None
+    assert any("one seed" in note and "no interval" in note for note in single.notes)
+    one_task = board([row(seed=0), row(seed=1)])
+    assert entry(one_task, "Normalized score", "bc", "IQM [95 %]").interval is None
+    assert any("without an interval, since" in line for line in one_task.sections[0].lines)
+
+
+def test_a_checkpoint_written_again_counts_once_where_it_says_the_same():
+    table = board([row(), row(train_seconds=9.0, commit="later")])
+    assert entry(table, "Return", "bc", "a/x-v0").mean == 500.0
+    assert sum("1 row was written again with the same numbers" in note for note in table.notes) == 1
+    assert render.text(entry(board([row(value=1.0), row(value=2.0)]), "Return", "bc", "a/x-v0")) == "twice"
 
 
 def test_settings_name_rows_only_where_a_task_has_several():

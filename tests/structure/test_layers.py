@@ -17,7 +17,7 @@ LAYERS = (
     ("trackers",),
     ("jobs",),
     ("remote",),
-    ("bench", "export", "tune"),
+    ("bench", "export", "tune", "protocols", "report"),
     ("cli",),
     ("__main__",),
 )
@@ -45,6 +45,8 @@ HOMES = {
     "mujoco": {"envs"},
     "brax": {"envs"},
     "matplotlib": {"evaluation"},
+    "altair": {"report"},
+    "vl_convert": {"report"},
     "tensorboardX": {"trackers"},
     "wandb": {"trackers"},
     "mlflow": {"trackers"},

@@ -1,0 +1,1 @@
+"""What each evaluation protocol shows, measured; see `benchmarks/protocols/__main__.py`."""

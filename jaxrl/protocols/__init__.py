@@ -1,0 +1,1 @@
+"""Evaluation protocols that train: what is varied, what is held out, what is reported."""

@@ -5,7 +5,7 @@ from functools import partial
 
 from jaxrl.core.check import known
 from jaxrl.core.types import Env
-from jaxrl.envs import bandits, control, maze, small, tabular
+from jaxrl.envs import bandits, control, errands, maze, proc_grid, small, tabular, tracking
 from jaxrl.envs.adapters import prefixed
 from jaxrl.envs.mujoco.tasks import TASKS
 
@@ -23,6 +23,9 @@ MAKERS: dict[str, Callable[[], Env]] = {
     "ProbeTwoStep-v0": small.two_step,
     "ProbeAction-v0": small.by_action,
     "ProbeClass-v0": small.by_class,
+    "PointMassSpeed-v0": tracking.point_mass_speed,
+    "Errands-v0": errands.errands,
+    **{name: partial(proc_grid.proc_grid, name) for name in proc_grid.NAMES},
     "Chain-v0": lambda: tabular.environment(tabular.chain(), 20, "Chain-v0"),
     "GridMaze-v0": lambda: tabular.environment(tabular.grid(maze.UMAZE), 30, "GridMaze-v0"),
 }

@@ -18,6 +18,7 @@ import jax
 
 import benchmarks.effects
 from benchmarks.effects.effect import Effect
+from benchmarks.effects.tried import notes
 from jaxrl.core import compilation
 from jaxrl.core.check import known
 
@@ -31,11 +32,12 @@ Made by `python -m benchmarks.effects`, never edited. A row is a system beside i
 (positive where the system is better) with its 95 % interval, and whether the effect is shown: the interval lies above
 zero or, where the paper claims that nothing is lost, not below it.
 """
+TRIED_HEAD = "## Not shown: what was tried\n"
 
 
 def names() -> list[str]:
     """The measurements there are."""
-    own = {"effect", "__main__"}
+    own = {"effect", "tried", "__main__"}
     return sorted(info.name for info in pkgutil.iter_modules(benchmarks.effects.__path__) if info.name not in own)
 
 
@@ -58,7 +60,7 @@ def stored() -> list[dict[str, str]]:
 
 
 def write(rows: list[dict[str, str]]) -> None:
-    """The CSV file and the table, sorted by system."""
+    """The CSV file, and the table with notes on what does not show, sorted by system."""
     rows = sorted(rows, key=lambda one: [one[key] for key in KEY])
     with SCORES.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -70,7 +72,13 @@ def write(rows: list[dict[str, str]]) -> None:
         gain = f"{one['gain']} ± {1.96 * float(one['error']):.2g}"
         scores = one["seeds"], one["parent score"], one["system score"], gain
         lines.append((*(one[key] for key in KEY), *scores, one["verdict"], f"`{one['command']}`"))
-    TABLE.write_text(HEAD + "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    TABLE.write_text(f"{HEAD}\n{table}\n{TRIED_HEAD}\n{notes(unshown(rows))}", encoding="utf-8")
+
+
+def unshown(rows: list[dict[str, str]]) -> list[str]:
+    """Systems with a row that does not show its effect."""
+    return [one["system"] for one in rows if one["verdict"] != "shown"]
 
 
 def main() -> None:

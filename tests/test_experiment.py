@@ -230,12 +230,14 @@ def test_online_cards_learn_in_an_environment_alone():
     assert result.task.references[0].high == 500 and result.task.dataset is None
 
 
+@pytest.mark.slow
 def test_warm_up_counts_as_environment_steps():
     small = {"warmup": 20, "capacity": 100, "batch": 8, "width": 8, "depth": 1, "per": 2}
     result = jaxrl.sweep("sac", "Pendulum-v1", seeds=1, updates=4, evaluate_every=2, episodes=1, **small)
     assert result.env_steps.tolist() == [24, 28]
 
 
+@pytest.mark.slow
 def test_members_on_the_host_learn_as_they_would_alone():
     """Experience comes from Gymnasium; nothing of a member depends on who else is there."""
     small = {"warmup": 20, "capacity": 100, "batch": 8, "width": 8, "depth": 1, "envs": 2}

@@ -47,6 +47,7 @@ def loaded(dataset_id: str):
     return check(from_arrays(load.scaled(logged)[0])), pair
 
 
+@pytest.mark.slow
 def test_the_ladder_climbs_and_scores_are_measured(built):
     means, pairs = {}, set()
     for quality in forge.QUALITIES:

@@ -81,6 +81,7 @@ def test_six_rungs_with_densities_references_and_provenance(made):
     assert infos(folders[5], "log_prob")[:50] == pytest.approx(-np.log(2), abs=1e-6)  # the warm-up is random
 
 
+@pytest.mark.slow
 def test_densities_are_those_of_the_policy_that_acted(made):
     recipe = ladder.read(made())
     trained = training.train(recipe, lambda text: None)
@@ -170,6 +171,7 @@ def test_every_control_and_mujoco_task_has_a_recipe():
     assert {"Pendulum-v1", "CartPole-v1", "Acrobot-v1", *maze.LAYOUTS, *suites.MUJOCO} <= there
 
 
+@pytest.mark.slow
 def test_a_recipe_that_changed_is_trained_anew(made):
     recipe = ladder.read(made())
     training.train(recipe, lambda text: None)

@@ -16,7 +16,7 @@ from jaxrl.envs import suites
 from tests.contract import test_offline as contract
 
 PROMISES = [
-    function
+    pytest.param(function, id=name.removeprefix("test_"), marks=getattr(function, "pytestmark", ()))
     for name, function in vars(contract).items()
     if name.startswith("test_") and list(inspect.signature(function).parameters) == ["learner"]
 ]
@@ -74,7 +74,7 @@ def learner(tmp_path_factory):
     return contract.Learner(imported(scaffold.write("offline/my_idea", "td3_bc", root)).CARD, "continuous")
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda function: function.__name__.removeprefix("test_"))
+@pytest.mark.parametrize("promise", PROMISES)
 def test_a_child_keeps_the_promises_of_cards(learner, promise):
     promise(learner)
     assert learner.card.name == "my_idea"

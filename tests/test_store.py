@@ -80,6 +80,7 @@ def test_policies_may_be_left_out(swept, tmp_path):
     assert [file.name for name in names for file in (tmp_path / "runs" / name).iterdir()] == ["run.json"] * 2
 
 
+@pytest.mark.slow
 def test_online_cards_are_kept(tmp_path):
     result = jaxrl.sweep("a2c", "CartPole-v1", envs=2, length=8, **SMALL)
     found = store.read(tmp_path / "runs" / store.keep(result, tmp_path, suite=""))

@@ -161,6 +161,7 @@ def model():
     return guided.model(network, 4, 5, updates=10, levels=8), Hyper(guidance=0.0)
 
 
+@pytest.mark.slow
 def test_guidance_of_strength_zero_makes_the_unguided_windows():
     small, hyper = model()
     params = small.network.init(jax.random.key(0))
@@ -188,6 +189,7 @@ def test_the_network_keeps_any_length(length):
     assert jax.eval_shape(once, jax.random.key(0)).shape == (2, length, 3)
 
 
+@pytest.mark.slow
 def test_an_actor_without_a_density_gets_one_around_its_action():
     agent, hyper = td3_bc.td3_bc(SPEC, width=8), td3_bc.Hyper()
     state = agent.init(jax.random.key(0), hyper)

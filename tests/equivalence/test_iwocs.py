@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from benchmarks.effects import robust as cases
 from jaxrl.algorithms.robust import iwocs
@@ -8,6 +9,7 @@ from jaxrl.compose import search
 from jaxrl.envs import tabular
 
 
+@pytest.mark.slow
 def test_value_is_that_of_robust_value_iteration_within_four_problems():
     found = iwocs.iwocs(jax.random.key(0), iwocs.windy, jnp.zeros(5))
     exact = iwocs.robust_values(iwocs.windy, cases.corners())
@@ -18,6 +20,7 @@ def test_value_is_that_of_robust_value_iteration_within_four_problems():
     np.testing.assert_allclose(cases.worst_case(found.policy), found.value, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_worst_case_beats_randomisation_and_the_nominal_policy():
     """Measured: 13.66 against 12.09 and 10.02."""
     ours, drawn, calm = cases.walks(1)

@@ -46,6 +46,7 @@ def spec(request):
     return SPECS[request.param]
 
 
+@pytest.mark.slow
 def test_ppo_with_one_step_a_batch_and_no_clip_is_a2c(spec):
     recipe = ppo.RECIPE._replace(scale_part=as_estimated, optimiser=a2c.RECIPE.optimiser)
     hyper = ppo.Hyper(trace=1.0, ratio_clip=1e9, entropy_weight=0.01, actor_lr=7e-4, critic_lr=7e-4)
@@ -66,6 +67,7 @@ def test_reinforce_is_a2c_whose_critic_takes_its_turn_afterwards():
     )
 
 
+@pytest.mark.slow
 def test_the_first_inner_step_of_mdpo_is_a_plain_policy_gradient(spec):
     """The divergence has no gradient where both policies agree, the ratio that of the log-likelihood."""
     stages = (Stage(("actor",)), Stage(("critic",), 2, 2))
@@ -77,6 +79,7 @@ def test_the_first_inner_step_of_mdpo_is_a_plain_policy_gradient(spec):
     assert distance(train(spec, mdpo.mdpo(spec, steps=3, **sizes), hyper), alike) > 1e-3
 
 
+@pytest.mark.slow
 def test_mdpo_with_endless_mirror_steps_and_wide_values_is_plain_ascent_on_ratios():
     spec = SPECS["continuous"]
     recipe = Recipe((surrogates.linear,), scale_batch=surrogates.standardised)

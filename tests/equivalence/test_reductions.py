@@ -43,6 +43,7 @@ def assert_differ(a, b):
     assert any(bool((x != y).any()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
+@pytest.mark.slow
 def test_edac_without_diversity_is_sac_n():
     parent = train(sac_n.sac_n(SPEC, critics=4, **SMALL), sac_n.Hyper())
     assert_same(train(edac.edac(SPEC, critics=4, **SMALL), edac.Hyper(diversity=0.0)), parent)
@@ -67,6 +68,7 @@ def test_lagrange_with_a_fixed_multiplier_of_one_is_cql():
     assert_differ(train(child, cql_lagrange.Hyper(multiplier_lr=0.1)), parent)
 
 
+@pytest.mark.slow
 def test_rebrac_without_penalties_is_td3_with_a_scaled_smallest_q():
     recipe = td3_bc.RECIPE._replace(actor=(terms.maximise_scaled_min_q,))
     hyper = rebrac.Hyper(actor_bc=0.0, critic_bc=0.0)
@@ -83,6 +85,7 @@ def test_td3_bc_without_q_is_cloning_and_scale_of_rewards_does_not_matter_to_the
     assert_same(train(td3_bc.td3_bc(SPEC, **SMALL), td3_bc.Hyper(q_scale=0.0), names=("actor",)), alone)
 
 
+@pytest.mark.slow
 def test_iql_at_expectile_one_half_fits_the_mean():
     """tau = 1/2 is half a squared loss: the value's parameters move as under plain regression at half the size."""
     hyper = iql.Hyper(expectile=0.5)

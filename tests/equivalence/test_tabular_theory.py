@@ -19,6 +19,7 @@ def test_an_arm_never_played_is_never_chosen():
     )
 
 
+@pytest.mark.slow
 def test_lower_bounds_of_arms_beat_means_on_expert_data_and_imitation_on_mixed():
     case = jax.jit(cases.bandit, static_argnums=(1, 2, 3))
     near = case(jax.random.key(0), 0.1, 800, 1000)
@@ -49,6 +50,7 @@ def test_without_a_bonus_and_with_all_data_it_is_value_iteration():
     np.testing.assert_allclose(out.value, tabular.value_iteration(mdp).max(axis=1), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_values_are_lower_bounds_and_the_gap_closes_with_data():
     case = jax.jit(cases.planned, static_argnums=(1, 2))
     few, many = case(jax.random.key(0), 0.3, 100), case(jax.random.key(0), 0.3, 1600)

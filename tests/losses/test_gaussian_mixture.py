@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxrl.losses import gaussian_mixture
 
@@ -29,6 +30,7 @@ def test_fit_finds_weights_means_and_spreads():
     assert mixture.weight[2] == 0 and jnp.isfinite(likelihood)
 
 
+@pytest.mark.slow
 def test_best_takes_as_many_components_as_pay():
     mixture = gaussian_mixture.best(jax.random.key(0), clusters(), 1, 6)
     assert 2 <= (mixture.weight > 0).sum() <= 4

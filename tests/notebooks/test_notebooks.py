@@ -8,6 +8,7 @@ import pytest
 FILES = sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_it_runs(file, monkeypatch, capsys):
     monkeypatch.setenv("JAXRL_TINY", "1")

@@ -142,6 +142,7 @@ def test_intervals_by_hand():
     np.testing.assert_allclose(intervals.bernstein(estimate, 0.0, 4.0, 0.9), [2 - reach, 2 + reach], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say():
     mdp, pair = logs.process(), logs.policies()
     truth = logs.values(mdp, pair[1])[0]

@@ -23,6 +23,7 @@ def played():
     return mdp, evaluation, truth, q, logs.play(jax.random.key(5), mdp, behaviour, evaluation, 4000)
 
 
+@pytest.mark.slow
 def test_magic_lies_between_the_direct_method_and_weighted_doubly_robust(played):
     _, evaluation, _, q, seen = played
     q, v = logs.at(0.7 * q, evaluation, seen)

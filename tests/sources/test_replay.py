@@ -94,6 +94,7 @@ def test_windows_are_rows_in_a_row():
     assert bool((follows | (batches.truncated[:, :, :-1] > 0)).all())
 
 
+@pytest.mark.slow
 def test_a_run_cut_and_resumed_is_the_same_to_the_last_bit():
     """Also with the ring gone round in between, and for keys the same at every call."""
     one = card("td3")

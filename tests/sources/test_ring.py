@@ -187,6 +187,7 @@ def test_the_warm_up_is_random_and_batches_hold_what_the_environment_showed():
     assert isinstance(batch, Transition) and bool((batch.reward == 1).all())
 
 
+@pytest.mark.slow
 def test_the_learners_errors_reach_the_ring():
     """Rows last drawn have the priority that the update reported; a learner that reports none is refused."""
     env, one = suites.environment("ProbeClass-v0"), card("prioritised_dqn")
@@ -228,7 +229,10 @@ def compiled(name: str, per: int, members: int) -> str:
 
 @pytest.mark.parametrize(
     ("name", "per", "members"),
-    [("dqn", 1, 0), ("dqn", 1, 3), ("prioritised_dqn", 1, 0), ("prioritised_dqn", 1, 3), ("prioritised_dqn", 4, 3)],
+    [
+        *(("dqn", 1, 0), ("dqn", 1, 3), ("prioritised_dqn", 1, 0)),
+        *(pytest.param("prioritised_dqn", per, 3, marks=pytest.mark.slow) for per in (1, 4)),
+    ],
 )
 def test_nothing_of_the_rings_size_is_copied(name, per, members):
     """Neither its rows nor the table of priorities (72 blocks of 70), alone or with members side by side."""

@@ -67,6 +67,7 @@ def test_what_is_compiled_to_be_measured_is_what_trains():
     assert seconds[0] >= made.training_seconds > 0 == seconds[1]
 
 
+@pytest.mark.slow
 def test_lists_of_numbers_are_a_grid_and_lists_of_others_are_programs():
     one, two = run(q_scale=[1.0, 5.0], width=[8, 16], seeds=2)
     assert one.settings.structure["width"] == 8 and two.settings.structure["width"] == 16

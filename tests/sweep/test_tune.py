@@ -125,6 +125,7 @@ def test_who_takes_anothers_place_has_all_of_it(tmp_path):
     own.close()
 
 
+@pytest.mark.slow
 def test_what_diverges_is_last_and_reported(tmp_path):
     found = run(plan(tmp_path, "actor_lr=1e-3,1e30", trials=3, eta=3, seed=0))
     assert {(row["rung"], row["value"], row["diverged"], row["part"]) for row in rows(tmp_path)} >= {
@@ -135,6 +136,7 @@ def test_what_diverges_is_last_and_reported(tmp_path):
         run(plan(tmp_path / "all", "actor_lr=1e30:1e31", trials=3, eta=3))
 
 
+@pytest.mark.slow
 def test_programs_are_searched_side_by_side(tmp_path, calls):
     found = run(plan(tmp_path, "width=8,16", "actor_lr=1e-3,1e-2", fixed={"depth": 1, "batch": 8}, trials=2, seed=1))
     widths = [one.values["width"] for one in found.entries if one.rung == 0]

@@ -49,6 +49,7 @@ def test_it_shows_what_brax_shows(pendulum):
         np.testing.assert_array_equal(rest.truncated[:, t], np.full(3, float(t + 1 >= HORIZON)))
 
 
+@pytest.mark.slow
 def test_falling_terminates_and_nothing_resets(pendulum):
     _, rest = jax.jit(play, static_argnums=0)(pendulum, jax.random.key(1), jnp.ones((40, 1)))
     fallen = np.asarray(rest.terminated)

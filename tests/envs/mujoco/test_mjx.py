@@ -30,7 +30,7 @@ CLOSE = {
     "Humanoid-v5": (5e-5, 3e-3, 0.5, 3e-3),
 }
 """Largest differences of positions, velocities, observations and rewards after one control step; SI units."""
-FAST = ("Hopper-v5", SMALL)
+FAST = (SMALL,)
 
 
 def task_names():
@@ -108,6 +108,7 @@ def test_three_bodies_in_one_call_are_three_calls():
     assert single._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_reset_and_step_compile_once_and_time_is_limited():
     env, traces = mjx.environment(SMALL), []
 

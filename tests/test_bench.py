@@ -1,5 +1,6 @@
 """The main job on a tiny suite: its files, what it does again and what not, notes, time left."""
 
+import contextlib
 import csv
 import functools
 import os
@@ -254,6 +255,16 @@ def test_time_left_goes_by_card():
     assert bench.Clock(["a"]).left() == "about 0 s left"
 
 
+@contextlib.contextmanager
+def interruptible():
+    """Processes started here can be interrupted, even where the tests themselves run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def interrupted(process) -> str:
     """What it says when it is interrupted; again where the first signal met a callback, in which Python drops it."""
     for _ in range(3):
@@ -272,9 +283,10 @@ def test_a_real_interruption_ends_at_once_and_loses_nothing(folder, finished):
     command += ["--tasks", "mine/own-v0", "--cards", "bc", "--evaluate-every", "100_000_000"]
     made.write(folder / "sets", "mine/own-v0")
     path = os.pathsep.join([str(bench.suites.paths.PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=-1, stderr=-1, text=True
-    )
+    with interruptible():
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=-1, stderr=-1, text=True
+        )
     try:
         said = process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):

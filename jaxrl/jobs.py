@@ -131,11 +131,11 @@ def loaded(name: str, say: Callable[[str], None]) -> Task:
 def summary(result: Result) -> str:
     """One line of what came out."""
     last, where = result.scores[0, :, -1], "score" if result.task.references else "return"
-    error = last.std(ddof=1) / math.sqrt(len(last)) if len(last) > 1 else float("nan")
+    error = f" ± {last.std(ddof=1) / math.sqrt(len(last)):.1f}" if len(last) > 1 else ""
     spent = {name: seconds.sum() for name, seconds in result.seconds.items()}
     shares = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
     lost = f", {breakdowns(result)}" if result.diverged[..., -1].any() else ""
-    return f"{result.card.name} on {result.task.name}: {where} {last.mean():.1f} ± {error:.1f}{lost} ({shares})"
+    return f"{result.card.name} on {result.task.name}: {where} {last.mean():.1f}{error}{lost} ({shares})"
 
 
 def breakdowns(result: Result) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxrl.core.check import InputError, known
-from jaxrl.evaluation.runs import Run, complete, labels, runs, sound
+from jaxrl.evaluation.runs import Run, complete, labels, ranges, runs, sound
 from jaxrl.evaluation.scores import RunKey, Score, run_key
 
 Cell = tuple[str, str]
@@ -124,7 +124,7 @@ def _refuse(cells, columns, lacking, tasks: Sequence[str], names: tuple[str, str
                 raise InputError(f"{name} on {task} is not averaged ({word}); the notes of `jaxrl table` name its rows")
             if seeds := lacking.get((name, task)):
                 raise InputError(
-                    f"{name} on {task} lacks seed {_few(seeds)}, which {other} or another task has; a paired "
+                    f"{name} on {task} lacks seed {ranges(seeds)}, which {other} or another task has; a paired "
                     "comparison needs the same seeds on both sides: run the missing ones"
                 )
         if task in columns:
@@ -140,20 +140,9 @@ def _at(found: Iterable[Placed]) -> str:
     found = list(found)
     lines = sorted({one.line for one in found} - {0})
     if lines:
-        return f"line {_few(lines)}" if len(lines) == 1 else f"lines {_few(lines)}"
+        return f"line {ranges(lines)}" if len(lines) == 1 else f"lines {ranges(lines)}"
     seeds = sorted({one.row.seed for one in found})
-    return f"seed {_few(seeds)}" if len(seeds) == 1 else f"seeds {_few(seeds)}"
-
-
-def _few(numbers: Iterable[int]) -> str:
-    """Whole numbers, neighbours drawn together: 2-4, 7."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
+    return f"seed {ranges(seeds)}" if len(seeds) == 1 else f"seeds {ranges(seeds)}"
 
 
 def _value(row: Score, field: str) -> str:
@@ -279,7 +268,7 @@ def _lacking(kept: Sequence[Run], name_of, notes: list[str]) -> dict[Cell, tuple
         if wanted > own:
             out[name, task] = tuple(sorted(wanted - own))
     if out:
-        said = "; ".join(f"{_named(cell)} lacks {_few(missing)}" for cell, missing in out.items())
+        said = "; ".join(f"{_named(cell)} lacks {ranges(missing)}" for cell, missing in out.items())
         notes.append(
             f"Seeds are missing that other cells of the row or column have: {said}. Means are over the seeds that "
             "are there; no cell is compared seed by seed with one of other seeds."

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jaxrl.evaluation.checkpoints import Choice
 from jaxrl.evaluation.render import Section
-from jaxrl.evaluation.runs import Run, labels, short_names, sound
+from jaxrl.evaluation.runs import Run, labels, ranges, short_names, sound
 from jaxrl.evaluation.scores import Score
 
 ORIGINS = {
@@ -157,7 +157,7 @@ def _seeds(kept: Sequence[Run]) -> str:
     name_of = labels(kept)
     usual, odd = _most(Counter(_place(name_of, run) for run in kept))
     seeds = sorted({run.key[4] for run in kept})
-    return f"{usual} a cell{odd}; {', '.join(map(str, seeds))}"
+    return f"{usual} a cell{odd}; {ranges(seeds)}"
 
 
 def _updates(kept: Sequence[Run]) -> str:

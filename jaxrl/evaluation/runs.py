@@ -78,3 +78,14 @@ def short_names(tasks: Sequence[str]) -> tuple[dict[str, str], str]:
     end = end if all(task.endswith(end) for task in tasks) else ""
     short = {task: task[len(start) : len(task) - len(end)] for task in tasks}
     return short, f"{start}…{end}" if start or end else ""
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers, neighbours drawn together: 2-4, 7."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)

@@ -143,7 +143,7 @@ def test_d4rl_score_has_its_own_table_where_another_ranks():
 
 def test_protocol_says_how_it_was_measured():
     said = dict(board(two_by_two()).protocol)
-    assert said["Seeds"] == "3 a cell; 0, 1, 2" and said["Updates"] == "10, evaluated 2 times"
+    assert said["Seeds"] == "3 a cell; 0-2" and said["Updates"] == "10, evaluated 2 times"
     assert "abc" in said["Data, by hash of its arrays"] and said["Commit"] == "c0ffee"
     assert said["Seconds"] == "24 compiling, 48 training, 72 evaluating, 144 in all"
     uneven = dict(board([*two_by_two(), row(card="good", task=TASKS[0], seed=3)]).protocol)

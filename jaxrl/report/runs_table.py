@@ -51,7 +51,8 @@ def _row(suite: str, run: Run, name: str, became: str, place: int) -> Row:
     button = element("button", "Details", type="button", class_="details", data_run=place, aria_label=label)
     cells = (
         Cell(card, card), Cell(button), Cell(suite), Cell(task),
-        Cell(settings.replace(";", " ") or "defaults", kind="settings"), Cell(seed, seed), number(run.last.update, 0), number(known(run.last.return_mean)),
+        Cell(settings.replace(";", " ") or "defaults", kind="settings"),
+        Cell(seed, seed), number(run.last.update, 0), number(known(run.last.return_mean)),
         number(None if run.last.score is None else known(run.last.score)),
         Cell(became, kind="" if became == "finished" else "bad"),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Members a second against members, and what checkpoints and the watch for divergence cost; in one process.
 
     python -m benchmarks.speed.sweep [--card td3_bc] [--updates 200] [--members 1 4 16 64] [--width 64] [--repeats 3]
+        [--parts scaling guard checkpoints]
 
 Members: one compiled call for all of them against a loop over seeds that calls a program for one, both compiled.
 Compile seconds are those of a sweep's two programs, without the persistent cache. Memory is the compiler's account.
@@ -116,13 +117,17 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
+    parts = ("scaling", "guard", "checkpoints")
+    parser.add_argument("--parts", choices=parts, nargs="+", default=parts)
     arguments = parser.parse_args()
     sizes = arguments.card, arguments.width, arguments.batch
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}; {arguments.card}, width {arguments.width}")
-    scaling(*sizes, arguments.updates, arguments.members, arguments.repeats)
-    for count in (1, max(arguments.members)):
+    if "scaling" in arguments.parts:
+        scaling(*sizes, arguments.updates, arguments.members, arguments.repeats)
+    for count in (1, max(arguments.members)) if "guard" in arguments.parts else ():
         guard(*sizes, arguments.updates, count, arguments.repeats)
-    checkpoints(*sizes, arguments.span, 4, arguments.repeats)
+    if "checkpoints" in arguments.parts:
+        checkpoints(*sizes, arguments.span, 4, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +41,8 @@ def add_report(kinds) -> None:
 
 def report(arguments) -> int:
     """`jaxrl data report`."""
+    from jaxrl import forge
+    from jaxrl.data.local import replay_twin
     from jaxrl.measures import report as measures
 
     pair = _pair(arguments.low, arguments.high)
@@ -49,7 +50,7 @@ def report(arguments) -> int:
     replays: dict[str, measures.Replay | None] = {}
     results = {}
     for one in found:
-        name = arguments.replay or _replay_of(one.id)
+        name = arguments.replay or replay_twin(one.id, forge.recipes())
         if name and name not in replays:
             replays[name] = measures.Replay(name, _described(name, pair).dataset)
         replay = replays.get(name) if name else None
@@ -91,18 +92,6 @@ def _described(dataset_id: str, pair: Reference | None) -> Described:
     environment = load.environment_id(logged.metadata)
     pairs = reference.references(dataset_id, logged.metadata, environment)
     return Described(dataset_id, from_arrays(load.scaled(logged)[0]), pair or next(iter(pairs), None))
-
-
-def _replay_of(dataset_id: str) -> str | None:
-    """The replay set that goes with a dataset by the ids' custom, if it is on this machine or embedded."""
-    from jaxrl import forge
-    from jaxrl.data.local import find
-
-    plain = dataset_id.split("+")[0]
-    behaviours = r"(?<=-)(random|medium-expert|medium-replay|full-replay|medium|simple|expert)(?=-v\d)"
-    twins = [re.sub(behaviours, kind, plain) for kind in ("full-replay", "medium-replay")]
-    there = [one for one in twins if "-replay-v" in one and (one in forge.recipes() or find(one))]
-    return there[0] if there else None
 
 
 def _print(results: dict[str, list[Any]]) -> None:

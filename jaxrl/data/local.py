@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jaxrl.core.check import InputError
@@ -134,3 +134,10 @@ def brief(error: BaseException) -> str:
     """Kind and first line of an error."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}".rstrip(": ")
+
+
+def replay_twin(dataset_id: str, made: Iterable[str] = ()) -> str | None:
+    """The replay set that goes with a dataset by the ids' custom, if it is on this machine or among those `made`."""
+    behaviours = r"(?<=-)(random|medium-expert|medium-replay|full-replay|medium|simple|expert)(?=-v\d)"
+    twins = [re.sub(behaviours, kind, dataset_id.split("+")[0]) for kind in ("full-replay", "medium-replay")]
+    return next((one for one in twins if "-replay-v" in one and (one in made or find(one))), None)

@@ -53,7 +53,7 @@ def logged(run: Run) -> bool:
 def _described(name: str, hashes: tuple[str, ...]) -> Described:
     """The dataset's measures, or why there are none."""
     from jaxrl import forge, tasks
-    from jaxrl.data.local import find
+    from jaxrl.data.local import find, replay_twin
 
     plain = name.split("+")[0]
     try:
@@ -62,7 +62,7 @@ def _described(name: str, hashes: tuple[str, ...]) -> Described:
             remedy = f"`jaxrl data build {plain}` makes it" if known else f"`minari download {plain}` may bring it"
             return Described(name, hashes, missing=f"not on this machine; {remedy}, then report again")
         task = tasks.load(name, download=False)
-        replay = _replay_of(name)
+        replay = replay_twin(name)
         twin = tasks.load(replay, download=False) if replay else None
         size = len(task.dataset.last)
         if size > MOST:
@@ -78,15 +78,6 @@ def _described(name: str, hashes: tuple[str, ...]) -> Described:
     other = [one for one in hashes if one != task.version]
     notes = [f"the data here have the hash {task.version}, runs used {', '.join(other)}"] if other else []
     return Described(name, hashes, found, notes=tuple(notes))
-
-
-def _replay_of(name: str) -> str | None:
-    """The replay set that goes with a dataset by the ids' custom, if it is on this machine."""
-    from jaxrl.data.local import find
-
-    behaviours = r"(?<=-)(random|medium-expert|medium-replay|full-replay|medium|simple|expert)(?=-v\d)"
-    twins = [re.sub(behaviours, kind, name.split("+")[0]) for kind in ("full-replay", "medium-replay")]
-    return next((one for one in twins if "-replay-v" in one and find(one)), None)
 
 
 def _kept(place: str, compute: Callable[[], list[Measure]]) -> list[Measure]:

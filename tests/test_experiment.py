@@ -140,11 +140,11 @@ def test_the_dataset_is_an_argument_and_no_constant():
     who = experiment.members([0, 1], experiment.grid("td3_bc", q_scale=[1.0]))
     progress = training.begin.shapes(who.keys, who.hypers, data, {})
     arguments = who.keys, who.hypers, progress, data, jax.ShapeDtypeStruct((), jnp.int32)
-    closed = jax.make_jaxpr(training.advance._jit)(*arguments)
+    closed = jax.make_jaxpr(training.advance._jit)(*arguments, progress.state)
     held = [*closed.consts, *(const for one in closed.eqns for const in getattr(one.params.get("jaxpr"), "consts", ()))]
     assert max((np.size(const) for const in held), default=0) < 100
     lowered = training.advance.lower(*arguments)
-    assert len(jax.tree.leaves(lowered.args_info)) == len(jax.tree.leaves(arguments))
+    assert len(jax.tree.leaves(lowered.args_info)) == len(jax.tree.leaves((arguments, progress.state)))
     text = lowered.as_text()
     assert "tensor<100000x3xf32>" in text and len(text) < 1_000_000
 

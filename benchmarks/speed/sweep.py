@@ -5,8 +5,9 @@
 
 Members: one compiled call for all of them against a loop over seeds that calls a program for one, both compiled.
 Compile seconds are those of a sweep's two programs, without the persistent cache. Memory is the compiler's account.
-Guard: the same program with and without `train.fit.lost` and `settled`. Checkpoints: runs of `--span` updates in ten
-stretches, each of which stores everything (`saving=1.0`), and with the default share of the time, against none.
+Guard: the same program with and without `train.fit.lost`, `settled` and the copy of the state that it is given.
+Checkpoints: runs of `--span` updates in ten stretches, each of which stores everything (`saving=1.0`), and with the
+default share of the time, against none.
 """
 
 import argparse
@@ -57,13 +58,14 @@ def compiled(card: str, width: int, batch: int, members: int):
 @contextlib.contextmanager
 def unguarded():
     """Training that neither looks for divergence nor freezes."""
-    kept = fit.lost, driver.settled
+    kept = fit.lost, driver.settled, driver.copied
     fit.lost = lambda metrics: jnp.asarray(False)
     driver.settled = lambda progress, before: (progress, jnp.asarray(True))
+    driver.copied = lambda state: state
     try:
         yield
     finally:
-        fit.lost, driver.settled = kept
+        fit.lost, driver.settled, driver.copied = kept
 
 
 def scaling(card: str, width: int, batch: int, updates: int, counts: list[int], repeats: int) -> None:
@@ -80,12 +82,19 @@ def scaling(card: str, width: int, batch: int, updates: int, counts: list[int], 
 
 
 def guard(card: str, width: int, batch: int, updates: int, members: int, repeats: int) -> None:
-    """What the watch for divergence costs."""
+    """What the watch for divergence costs, and how far two programs without it are apart."""
     ours, *_ = compiled(card, width, batch, members)
     with unguarded():
-        bare, *_ = compiled(card, width, batch, members)
-    spent = best_seconds({"guarded": lambda: ours(updates), "bare": lambda: bare(updates)}, 2 * repeats)
-    print(f"guard, {members} members: {spent['guarded'] / spent['bare'] - 1:+.1%} of the time without it", flush=True)
+        first, second = (compiled(card, width, batch, members)[0] for _ in range(2))
+
+    def bare(call):
+        with unguarded():
+            call(updates)
+
+    calls = {"guarded": lambda: ours(updates), "bare": lambda: bare(first), "again": lambda: bare(second)}
+    spent = best_seconds(calls, 2 * repeats)
+    more, noise = (spent[name] / spent["bare"] - 1 for name in ("guarded", "again"))
+    print(f"guard, {members} members: {more:+.1%} of the time without it; without it again: {noise:+.1%}", flush=True)
 
 
 def checkpoints(card: str, width: int, batch: int, span: int, members: int, repeats: int) -> None:

@@ -13,7 +13,7 @@ from jaxrl.core.check import InputError
 from jaxrl.core.tree import counters
 from jaxrl.core.types import Algorithm, Experience, HostEnv, Spec, Transition, blank_batch, first_steps
 from jaxrl.envs.adapters.machines import physical, several
-from jaxrl.train.driver import Compiled, Resume, Stretch, common_counters
+from jaxrl.train.driver import Compiled, Resume, Stretch, common_counters, copied
 from jaxrl.train.fit import SETUP, SOUND, Progress, Tally, improve, settled
 
 ACTING = 2**31 - 4
@@ -181,7 +181,7 @@ def drive(
         for _ in range(0 if reached else gather.first):
             progress = program.walk(progress, walkers.step(*walkers.random()))
         for update in (one for one in checkpoints if one > reached):
-            before, held = program.seconds, jax.tree.map(jnp.copy, progress.state)
+            before, held = program.seconds, copied(progress.state)
             for _ in range(reached, update):
                 for _ in range(gather.per):
                     chosen = program.act(keys, hypers, progress, walkers.obs, jnp.int32(passed))

@@ -1,14 +1,13 @@
 """Tasks by name: a Minari dataset with its environment and reference returns, or an environment alone."""
 
 import functools
-import re
 
 from jaxrl.core.check import InputError, known
 from jaxrl.core.types import Dataset, Env, HostEnv, Task
 from jaxrl.data import load as minari
 from jaxrl.data import reference, variants
 from jaxrl.data.dataset import fingerprint, from_arrays
-from jaxrl.data.local import find
+from jaxrl.data.local import find, twin
 
 
 def load(dataset_id: str, *, download: bool = True) -> Task:
@@ -30,10 +29,10 @@ def load(dataset_id: str, *, download: bool = True) -> Task:
 
 def random_twin(dataset_id: str, download: bool) -> Dataset:
     """Data of random behaviour in a dataset's environment, by the ids' custom; InputError where the id names none."""
-    twin = re.sub(r"(?<=-)(medium-expert|medium-replay|full-replay|expert|medium|simple)(?=-v\d)", "random", dataset_id)
-    if twin == dataset_id:
+    other = twin(dataset_id, "random")
+    if other == dataset_id:
         raise InputError(f"dataset {dataset_id!r} names no behaviour such as expert, so its random twin is not known")
-    found = dataset_task(twin, download).dataset
+    found = dataset_task(other, download).dataset
     assert found is not None
     return found
 

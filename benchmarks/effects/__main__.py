@@ -7,20 +7,15 @@ benchmarks/scores/effects.csv, a row replacing that of the same system, parent, 
 benchmarks/tables/effects.md is made from that file.
 """
 
-import argparse
 import csv
-import importlib
-import pkgutil
-import time
 from pathlib import Path
 
 import jax
 
 import benchmarks.effects
+from benchmarks import folder
 from benchmarks.effects.effect import Effect
 from benchmarks.effects.tried import notes
-from jaxrl.core import compilation
-from jaxrl.core.check import known
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES, TABLE = ROOT / "scores" / "effects.csv", ROOT / "tables" / "effects.md"
@@ -33,12 +28,6 @@ Made by `python -m benchmarks.effects`, never edited. A row is a system beside i
 zero or, where the paper claims that nothing is lost, not below it.
 """
 TRIED_HEAD = "## Not shown: what was tried\n"
-
-
-def names() -> list[str]:
-    """The measurements there are."""
-    own = {"effect", "tried", "__main__"}
-    return sorted(info.name for info in pkgutil.iter_modules(benchmarks.effects.__path__) if info.name not in own)
 
 
 def row(effect: Effect, command: str, seconds: float) -> dict[str, str]:
@@ -81,25 +70,14 @@ def unshown(rows: list[dict[str, str]]) -> list[str]:
     return [one["system"] for one in rows if one["verdict"] != "shown"]
 
 
-def main() -> None:
-    """Read the arguments, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=names())
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    compilation.keep()
-    for name in arguments.names:
-        module = importlib.import_module(f"benchmarks.effects.{known('effect', name, names())}")
-        start = time.perf_counter()
-        effects = module.measure(arguments.seeds)
-        seconds = (time.perf_counter() - start) / len(effects)
-        command = f"python -m benchmarks.effects {name} --seeds {arguments.seeds}"
-        fresh = [row(effect, command, seconds) for effect in effects]
-        for one in fresh:
-            print(*one.values(), sep=" | ", flush=True)
-        taken = {tuple(one[key] for key in KEY) for one in fresh}
-        write([one for one in stored() if tuple(one[key] for key in KEY) not in taken] + fresh)
+def keep(name: str, effects: list[Effect], command: str, seconds: float) -> None:
+    """What a module measured, into the file and the table, also printed."""
+    fresh = [row(effect, command, seconds / len(effects)) for effect in effects]
+    for one in fresh:
+        print(*one.values(), sep=" | ", flush=True)
+    taken = {tuple(one[key] for key in KEY) for one in fresh}
+    write([one for one in stored() if tuple(one[key] for key in KEY) not in taken] + fresh)
 
 
 if __name__ == "__main__":
-    main()
+    folder.run(benchmarks.effects, {"effect", "tried"}, "measure", keep, __doc__.splitlines()[0])

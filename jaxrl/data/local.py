@@ -136,8 +136,15 @@ def brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}".rstrip(": ")
 
 
+BEHAVIOUR = re.compile(r"(?<=-)(random|medium-expert|medium-replay|full-replay|medium|simple|expert)(?=-v\d)")
+
+
+def twin(dataset_id: str, behaviour: str) -> str:
+    """The id of another behaviour's data in the same environment, by the ids' custom; the same where it names none."""
+    return BEHAVIOUR.sub(behaviour, dataset_id)
+
+
 def replay_twin(dataset_id: str, made: Iterable[str] = ()) -> str | None:
     """The replay set that goes with a dataset by the ids' custom, if it is on this machine or among those `made`."""
-    behaviours = r"(?<=-)(random|medium-expert|medium-replay|full-replay|medium|simple|expert)(?=-v\d)"
-    twins = [re.sub(behaviours, kind, dataset_id.split("+")[0]) for kind in ("full-replay", "medium-replay")]
+    twins = [twin(dataset_id.split("+")[0], kind) for kind in ("full-replay", "medium-replay")]
     return next((one for one in twins if "-replay-v" in one and (one in made or find(one))), None)

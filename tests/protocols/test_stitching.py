@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+import jaxrl
 from jaxrl.core.check import InputError
 from jaxrl.core.types import Reference
 from jaxrl.envs import errands
@@ -80,6 +81,19 @@ def test_regret_by_hand():
         offline_then_online(result, 999)
     with pytest.raises(InputError, match="takes no online steps"):
         offline_then_online(run([[[1, 2]]], [0, 0], online=False))
+
+
+@pytest.mark.slow
+def test_a_real_run_starts_where_its_offline_training_ended():
+    small = {"width": 16, "batch": 16, "offline_updates": 30, "warmup": 40, "capacity": 1_000, "samples": 2}
+    maze = "embedded/pointmaze-medium-medium-replay-v0"
+    result = jaxrl.sweep("cal_ql", maze, seeds=2, updates=60, evaluate_every=20, episodes=2, **small)
+    assert result.env_steps[0] == 40
+    found = offline_then_online(result)
+    assert found.steps == 60 and found.first.shape == (1, 2)
+    np.testing.assert_array_equal(found.first, result.scores[..., 0])
+    lacking = 1 - result.scores / 100
+    np.testing.assert_allclose(found.regret, (lacking[..., 1:] + lacking[..., :-1]).mean(-1) / 2)
 
 
 @pytest.mark.slow

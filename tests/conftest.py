@@ -60,10 +60,12 @@ def external_data() -> Path:
 def pytest_collection_modifyitems(config, items):
     """Under pytest-xdist a worker gets whole files or, where tests run for every card, all of a card's tests in a file.
 
-    So what a file or a card compiles is compiled once. Slow tests of MuJoCo come last: they compile for minutes, and
-    where time is short those that show learning are worth more.
+    So what a file or a card compiles is compiled once. Slow tests come in the order of what they are worth where time
+    is short: those that show learning, the rest, what every card promises, and MuJoCo's, which compile for minutes.
     """
-    items.sort(key=lambda item: bool(item.get_closest_marker("slow")) and "mujoco" in item.path.parts)
+    order = ("learning", "", "contract", "mujoco")
+    worth = lambda item: next((order.index(part) for part in item.path.parts if part in order), 1)
+    items.sort(key=lambda item: worth(item) if item.get_closest_marker("slow") else -1)
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             item.add_marker(pytest.mark.xdist_group(group(item)))

@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -139,8 +140,10 @@ def _nearest_of_spread(axis) -> float | None:
 
 
 def _title(found: list[Run], pattern: str) -> str:
-    seeds = len({run.key[4] for run in found})
-    spread = f"mean and 95 % interval of the mean over {seeds} seeds" if seeds > 1 else "one seed"
+    counts = Counter(run.key[:4] for run in found).values()
+    few, many = min(counts), max(counts)
+    seeds = f"{few} to {many} seeds" if few < many else f"{many} seeds"
+    spread = f"mean and 95 % interval of the mean over {seeds}" if many > 1 else "one seed"
     lost = sum(not sound(run.last) for run in found)
     parts = [found[0].key[0], *([f"tasks {pattern}"] if pattern else []), spread]
     return "  ·  ".join(parts + ([f"{lost} diverged run{'s' * (lost > 1)} left out from there on"] if lost else []))

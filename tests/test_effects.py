@@ -1,5 +1,9 @@
 """The table of published effects: every system that does not show its effect says what was tried."""
 
+import pytest
+
+import benchmarks.effects
+from benchmarks import folder
 from benchmarks.effects import __main__ as effects
 from benchmarks.effects.effect import Effect
 from benchmarks.effects.tried import TRIED
@@ -11,6 +15,15 @@ def test_what_does_not_show_says_what_was_tried():
     text = effects.TABLE.read_text(encoding="utf-8")
     assert text.count("| `python -m benchmarks.effects ") == len(rows)
     assert all(f"* `{name}`: {said}" in text for name, said in TRIED.items())
+
+
+def test_an_unknown_measurement_is_one_line_before_anything_runs(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["effects", "riql", "nope"])
+    never = lambda *found: pytest.fail("something was measured")
+    with pytest.raises(SystemExit, match="2"):
+        folder.run(benchmarks.effects, {"effect", "tried"}, "measure", never, "summary")
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "unknown measurement 'nope'" in said and "riql" in said and "tried" not in said
 
 
 def test_a_gain_is_shown_where_its_interval_lies_above_zero():

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxrl
-from benchmarks.speed.updates import best_seconds, matrix_rate
+from benchmarks.speed.updates import best_seconds, matrix_rate, operations
 from jaxrl import experiment
 from jaxrl.data.dataset import from_arrays
 from jaxrl.envs import suites
@@ -63,9 +63,7 @@ def compiled(card: str, width: int, batch: int, members: int) -> Made:
     needed = chunks.needed(parts, given, who)
     program = parts.training[0]
     progress = program.begin(who.keys, who.hypers, given, {})
-    # The loop's body is counted once, whatever the number of updates.
-    costs = program.advance.compiled(who.keys, who.hypers, progress, given, jnp.int32(1)).cost_analysis()
-    flops = float((costs[0] if isinstance(costs, list) else costs)["flops"])
+    flops = operations(program.advance.compiled(who.keys, who.hypers, progress, given, jnp.int32(1)))
 
     def go(updates: int):
         nonlocal progress

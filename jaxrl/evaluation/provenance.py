@@ -141,7 +141,7 @@ def _settings(kept: Sequence[Run]) -> list[str]:
 
 
 def _listed(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(value or "not recorded" for value in values)) or "not recorded"
+    return ", ".join(dict.fromkeys(value or "not recorded" for value in values))
 
 
 def _most(numbers: Mapping[str, int]) -> tuple[int, str]:

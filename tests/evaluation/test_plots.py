@@ -23,6 +23,7 @@ def test_svg_names_tasks_and_cards(tmp_path, monkeypatch):
     said = (tmp_path / "s.svg").read_text()
     assert all(f">{name}<" in said for name in ("t0", "t1", "t2", "plain", "card_0", "card_9", "updates", "return"))
     assert said.count(">t0<") == 1 and said.count(">card_0<") == 1
+    assert "over 1 to 3 seeds" in said
 
 
 @pytest.mark.parametrize("one", [[row()], [lost()], [row(), lost(seed=1, update=10)]])

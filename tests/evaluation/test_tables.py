@@ -148,6 +148,7 @@ def test_protocol_says_how_it_was_measured():
     assert said["Seconds"] == "24 compiling, 48 training, 72 evaluating, 144 in all"
     uneven = dict(board([*two_by_two(), row(card="good", task=TASKS[0], seed=3)]).protocol)
     assert "good on a/x-v0 4" in uneven["Seeds"]
+    assert dict(board([row(), row(seed=1, commit="")]).protocol)["Commit"] == "c0ffee, not recorded"
 
 
 def test_unlike_cells_are_shown_but_not_compared():

@@ -34,7 +34,7 @@ THRESHOLDS = {
     "td3": -188.7,  # -148.3 - 3 x 13.5
     "ddpg": -190.3,  # -148.8 - 3 x 13.8
     "mdpo_off_policy": -220.9,  # -164.8 - 3 x 18.7
-    "crossq": -187.0,  # -146.8 - 3 x 13.4; after 3,000 updates one seed in thirty still drops it
+    "crossq": -187.0,  # -146.8 - 3 x 13.4; after 3,000 updates one run of 45 still dropped it
     "redq": -189.5,  # -147.8 - 3 x 13.9
 }
 THRESHOLDS_MAZE = {
